@@ -12,7 +12,10 @@ struct buf {
 	size_t capacity;
 };
 
-#define BUF_INIT { .data = NULL }
+#define BUF_INIT             \
+	{                    \
+		.data = NULL \
+	}
 #define cleanup_buf CLEANUP(buf_done)
 
 void buf_done(struct buf *b); // frees; the buf is empty and usable again afterwards

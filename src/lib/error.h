@@ -9,7 +9,10 @@ struct error {
 	char msg[1024];
 };
 
-#define ERROR_INIT { .code = 0 }
+#define ERROR_INIT        \
+	{                 \
+		.code = 0 \
+	}
 
 // Sets the error to "MESSAGE: strerror(code)", or to MESSAGE alone when code is 0 (then EINVAL is kept as the code).
 // `code` may be positive or negative. err may be NULL. Returns -errno, to be returned by the caller.

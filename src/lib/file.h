@@ -28,7 +28,10 @@ struct file_writer {
 	char *path;
 	char *temporary;
 };
-#define FILE_WRITER_INIT { .fd = -1 }
+#define FILE_WRITER_INIT \
+	{                \
+		.fd = -1 \
+	}
 #define cleanup_file_writer CLEANUP(file_writer_abort)
 int file_writer_open(struct file_writer *w, const char *path, mode_t mode, struct error *err) MUST_CHECK;
 int file_writer_commit(struct file_writer *w, struct error *err) MUST_CHECK;

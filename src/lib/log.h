@@ -6,7 +6,7 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-// A sink gets one line without newline. The default one writes errors and warnings to stderr.
+// A sink gets one line without newline. The default one is log_sink_stderr.
 typedef void (*log_sink_fn)(enum log_level level, const char *line, void *arg);
 void log_set_sink(log_sink_fn sink, void *arg);
 void log_set_level(enum log_level most_verbose); // default: LOG_LEVEL_INFO

@@ -34,7 +34,7 @@ struct option_parse {
 // Flags: --name value, --name=value, -name value, -n value; "--" ends options. Several tables can be read at once: tables is
 // a NULL-terminated list. Every field must be zeroed before. On error what was set must still be freed with option_done.
 int option_parse(const struct option_row *const *tables, void *target, int argc, char *const *argv,
-                 const struct option_parse *how, struct error *err) MUST_CHECK;
+		 const struct option_parse *how, struct error *err) MUST_CHECK;
 void option_done(const struct option_row *const *tables, void *target);
 // Appends a help list: two columns, defaults and variables.
 void option_help(const struct option_row *const *tables, struct buf *ret);

@@ -26,8 +26,8 @@ struct proc_spec {
 	int in_fd, out_fd, err_fd; // for PROC_FD; not closed by proc
 	struct buf *out_buf, *err_buf; // for PROC_CAPTURE; may be the same buf
 	size_t capture_max; // more output than this is dropped; 0: 16 MiB
-	int timeout_ms; // 0: 10 minutes. At the deadline the child's process group is killed: ETIMEDOUT
-	bool own_group; // put the child in a process group of its own (implied by a deadline that kills)
+	int timeout_ms; // 0: 10 minutes; -1: none, for programs that a person uses. At the deadline it is killed: ETIMEDOUT
+	bool own_group; // a process group of its own, killed as a whole at the deadline; not for programs on a terminal
 	bool die_with_parent; // PR_SET_PDEATHSIG SIGKILL
 	void (*child_setup)(void *arg); // runs in the child before exec; only async-signal-safe calls
 	void *child_arg;

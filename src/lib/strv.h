@@ -11,7 +11,10 @@ struct strv {
 	size_t count;
 };
 
-#define STRV_INIT { .items = NULL }
+#define STRV_INIT             \
+	{                     \
+		.items = NULL \
+	}
 #define cleanup_strv CLEANUP(strv_done)
 
 void strv_done(struct strv *v);
