@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// Unit tests of the certificates; the judge is the openssl program.
+#include "test.h"
+
+#include "lib/file.h"
+#include "lib/path.h"
+#include "lib/pki.h"
+#include "lib/proc.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+static const time_t NOW = 1800000000; // 2027-01-15
+
+static struct error err;
+static char *folder, *ca, *ca_key, *cert, *key;
+
+static int start(void **state)
+{
+	(void)state;
+	error_clear(&err);
+	folder = test_folder();
+	ca = path_join(folder, "ca.pem");
+	ca_key = path_join(folder, "ca-key.pem");
+	cert = path_join(folder, "server.pem");
+	key = path_join(folder, "server-key.pem");
+	return pki_make_ca(
+		&(struct pki_ca_spec){
+			.cert_path = ca, .key_path = ca_key, .organization = "test", .now = NOW, .days = 1000 },
+		&err);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	int r = file_remove_tree(folder, &err);
+	free(folder);
+	free(ca);
+	free(ca_key);
+	free(cert);
+	free(key);
+	return r;
+}
+
+static int make_server(const struct strv *names)
+{
+	return pki_make_cert(&(struct pki_cert_spec){ .ca_cert_path = ca,
+						      .ca_key_path = ca_key,
+						      .cert_path = cert,
+						      .key_path = key,
+						      .organization = "test",
+						      .common_name = "m1",
+						      .role = PKI_SERVER,
+						      .names = names,
+						      .now = NOW,
+						      .days = 100 },
+			     &err);
+}
+
+static void default_names(struct strv *names)
+{
+	strv_push(names, "localhost");
+	strv_push(names, "127.0.0.1");
+	strv_push(names, "::1");
+}
+
+static void openssl_verifies_a_server_certificate_for_its_names_only(void **state)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+
+	(void)state;
+	default_names(&names);
+	assert_ok(make_server(&names), &err);
+	const char *const good[] = { "openssl",  "verify",    "-CAfile",    ca,          "-attime", "1800000000",
+				     "-purpose", "sslserver", "-verify_ip", "127.0.0.1", cert,      NULL };
+	assert_ok(proc_output(good, NULL, &err), &err);
+	const char *const other[] = { "openssl",    "verify",     "-CAfile",  ca,   "-attime",
+				      "1800000000", "-verify_ip", "10.0.0.1", cert, NULL };
+	assert_int_equal(proc_output(other, NULL, &err), -EPROTO);
+	const char *const client[] = { "openssl",    "verify",   "-CAfile",   ca,   "-attime",
+				       "1800000000", "-purpose", "sslclient", cert, NULL };
+	assert_int_equal(proc_output(client, NULL, &err), -EPROTO);
+}
+
+static void keys_are_private(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_ok(make_server(NULL), &err);
+	assert_int_equal(stat(key, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(stat(ca_key, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void the_check_sees_names_time_and_key(void **state)
+{
+	cleanup_strv struct strv names = STRV_INIT, more = STRV_INIT;
+
+	(void)state;
+	default_names(&names);
+	assert_ok(make_server(&names), &err);
+	assert_int_equal(pki_check(ca, cert, key, &names, NOW, 30, &err), 1);
+	assert_int_equal(pki_check(ca, cert, key, NULL, NOW + 101 * 86400, 0, &err), 0);
+	assert_contains(err.msg, "expired");
+	assert_int_equal(pki_check(ca, cert, key, NULL, NOW + 80 * 86400, 30, &err), 0);
+	strv_push(&more, "10.0.2.15");
+	assert_int_equal(pki_check(ca, cert, key, &more, NOW, 0, &err), 0);
+	assert_contains(err.msg, "is not for 10.0.2.15");
+	assert_int_equal(pki_check(ca, cert, ca_key, NULL, NOW, 0, &err), 0);
+	assert_contains(err.msg, "does not belong to");
+	assert_int_equal(pki_check(ca, "/no/cert", key, NULL, NOW, 0, &err), -ENOENT);
+}
+
+static void a_certificate_of_another_ca_does_not_pass(void **state)
+{
+	cleanup_free char *other = path_join(folder, "other.pem"), *other_key = path_join(folder, "other-key.pem");
+
+	(void)state;
+	assert_ok(make_server(NULL), &err);
+	assert_ok(pki_make_ca(&(struct pki_ca_spec){ .cert_path = other,
+						     .key_path = other_key,
+						     .organization = "test",
+						     .now = NOW,
+						     .days = 1000 },
+			      &err),
+		  &err);
+	assert_int_equal(pki_check(other, cert, key, NULL, NOW, 0, &err), 0);
+}
+
+static void foreign_bytes_are_refused(void **state)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+
+	(void)state;
+	assert_ok(file_replace_text(cert, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0644, &err),
+		  &err);
+	assert_ok(file_replace_text(key, "not a key", 0600, &err), &err);
+	assert_int_equal(pki_check(ca, cert, key, NULL, NOW, 0, &err), -EBADMSG);
+	strv_push(&names, "a,DNS:evil");
+	assert_int_equal(make_server(&names), -EINVAL);
+	assert_contains(err.msg, "cannot be a certificate's name");
+	assert_ok(file_replace_text(ca_key, "", 0600, &err), &err);
+	assert_int_equal(make_server(NULL), -EBADMSG);
+}
+
+#define with_ca(test) cmocka_unit_test_setup_teardown(test, start, end)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		with_ca(openssl_verifies_a_server_certificate_for_its_names_only),
+		with_ca(keys_are_private),
+		with_ca(the_check_sees_names_time_and_key),
+		with_ca(a_certificate_of_another_ca_does_not_pass),
+		with_ca(foreign_bytes_are_refused),
+	};
+
+	return cmocka_run_group_tests_name("pki", tests, NULL, NULL);
+}
