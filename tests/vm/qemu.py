@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bare QEMU that the test puts together itself: what our own command would not do, such as booting by a firmware."""
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tarfile
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from machine import IMAGE, free_port, run
+from tap import within
+
+MAGIC = 'boot2docker, please format-me'
+UEFI_FIRMWARE = (('/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd'),
+                 ('/usr/share/OVMF/OVMF_CODE.fd', '/usr/share/OVMF/OVMF_VARS.fd'))
+CD = ['-device', 'ide-cd,drive=medium,id=medium']
+KERNEL = ['-kernel', str(IMAGE / 'vmlinuz'), '-initrd', str(IMAGE / 'initrd.img'), '-append', 'console=ttyS0 quiet']
+
+
+def magic_tar(public_key):
+    """What the host writes at the start of a disk that the guest shall prepare: a tar with the SSH key."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode='w', format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in ((MAGIC, MAGIC), ('.ssh/authorized_keys', public_key), ('.ssh/authorized_keys2', public_key)):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content.encode()))
+    return out.getvalue()
+
+
+def sha256(path):
+    with open(path, 'rb') as stream:
+        return hashlib.file_digest(stream, 'sha256').hexdigest() if hasattr(hashlib, 'file_digest') \
+            else hashlib.sha256(stream.read()).hexdigest()
+
+
+class Qemu:
+    """One QEMU process with a serial console, a monitor, a forwarded SSH port and a temporary folder; `with` ends it."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix='b2d-qemu-'))
+        self.disks = []
+        self.log = b''
+        self.process = None
+        self.ssh_port = free_port()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def add_disk(self, name, size, start=b''):
+        """A raw virtio disk of so many bytes that begins with `start`; returns its path."""
+        path = self.folder / f'{name}.raw'
+        with open(path, 'wb') as disk:
+            disk.write(start)
+            disk.truncate(size)
+        self.disks += ['-drive', f'file={path},format=raw,if=virtio,discard=unmap']
+        return path
+
+    def add_key_disk(self, size=2 << 30):
+        """A disk with the magic and a fresh SSH key, with which ssh() logs in."""
+        key = self.folder / 'key'
+        run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', key)
+        return self.add_disk('data', size, magic_tar((self.folder / 'key.pub').read_text()))
+
+    def uefi(self):
+        """Options for a UEFI firmware instead of the BIOS."""
+        for code, variables in UEFI_FIRMWARE:
+            if os.path.exists(code):
+                own = shutil.copy(variables, self.folder / 'vars.fd')
+                return ['-drive', f'if=pflash,format=raw,readonly=on,file={code}',
+                        '-drive', f'if=pflash,format=raw,file={own}']
+        raise AssertionError('no UEFI firmware: install the package ovmf')
+
+    def start(self, *boot):
+        """Starts it with what it boots from; the console is read into `log` from now on."""
+        # Sockets have short names: the process runs inside the folder.
+        self.process = subprocess.Popen(
+            ['qemu-system-x86_64', '-accel', 'tcg', '-M', 'q35', '-cpu', 'max', '-smp', '2', '-m', '1024',
+             '-display', 'none', '-nodefaults', '-vga', 'std', '-no-reboot',
+             '-chardev', 'socket,id=console,path=console,server=on,wait=off', '-serial', 'chardev:console',
+             '-qmp', 'unix:monitor,server=on,wait=off',
+             '-nic', f'user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22', *self.disks, *boot],
+            cwd=self.folder, stdin=subprocess.DEVNULL, stderr=open(self.folder / 'stderr', 'wb'))
+        self.serial = self._connect('console')
+        self.began = time.monotonic()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _connect(self, name):
+        path = os.path.relpath(self.folder / name)
+        plug = socket.socket(socket.AF_UNIX)
+
+        def attempt():
+            with contextlib.suppress(OSError):
+                plug.connect(path)
+                return True
+            assert self.process.poll() is None, f'QEMU: {(self.folder / "stderr").read_text()}'
+            return False
+        within(10, f'QEMU opens its {name}', attempt, pause=0.05)
+        return plug
+
+    def _read(self):
+        with contextlib.suppress(OSError):
+            while chunk := self.serial.recv(65536):
+                self.log += chunk
+
+    def tail(self, lines=40):
+        """The last lines of the console."""
+        return '\n'.join(self.log.decode(errors='replace').splitlines()[-lines:])
+
+    def wait_console(self, pattern, seconds, start=0):
+        """Waits until the console has a text, in what it printed since `start`; returns the match."""
+        def attempt():
+            match = re.search(pattern, self.log[start:].decode(errors='replace'), re.MULTILINE)
+            assert match or self.process.poll() is None, f'QEMU ended before the console had {pattern!r}'
+            return match
+        return within(seconds, f'{pattern!r} on the console', attempt)
+
+    def type(self, command, seconds=60):
+        """Types a command at the console's shell; returns its exit status and output."""
+        start = len(self.log)
+        # The quotes keep the line that the terminal echoes from looking like the end of the output.
+        self.serial.sendall(f"echo be''gin; {command}; echo en''d=$?\n".encode())
+        match = self.wait_console(r'^begin\r*\n((?:.*\n)*?)(?:.*)end=(\d+)\r*$', seconds, start)
+        return int(match.group(2)), match.group(1).replace('\r', '')
+
+    def qmp(self, execute, **arguments):
+        """Runs one monitor command and returns its answer."""
+        with self._connect('monitor') as plug, plug.makefile('rw') as stream:
+            plug.settimeout(20)
+            stream.readline()
+            answer = None
+            for request in ({'execute': 'qmp_capabilities'}, {'execute': execute, 'arguments': arguments}):
+                stream.write(json.dumps(request) + '\n')
+                stream.flush()
+                answer = json.loads(stream.readline())
+                while 'event' in answer:
+                    answer = json.loads(stream.readline())
+            assert 'return' in answer, f'{execute}: {answer}'
+            return answer['return']
+
+    def ssh(self, command, check=True, **options):
+        """Runs a command in the guest as docker, with the key of add_key_disk()."""
+        return run('ssh', '-i', self.folder / 'key', '-p', self.ssh_port, '-o', 'IdentitiesOnly=yes', '-o',
+                   'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR', '-o',
+                   'ConnectTimeout=10', '-F', 'none', 'docker@127.0.0.1', command, check=check, **options)
+
+    def wait_engine(self, seconds):
+        """Waits until the guest's docker answers over SSH; returns the seconds since start()."""
+        def attempt():
+            assert self.process.poll() is None, f'QEMU ended: {(self.folder / "stderr").read_text()}'
+            return self.ssh('docker version', check=False, timeout=60).returncode == 0
+        within(seconds, 'docker answers over ssh', attempt, pause=0.5)
+        return time.monotonic() - self.began
+
+    def power_button(self, seconds=90):
+        """Presses it and waits until the machine is off."""
+        self.qmp('system_powerdown')
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f'still running {seconds} s after the power button') from None
