@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two machines that are compared. Each boots, is asked until its engine answers, and ends."""
+import http.client
+import json
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from quiet import boot_clock, started_at
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tests' / 'vm'))
+from machine import BOOT2DOCKER, Machine, free_port, run  # noqa: E402  pylint: disable=wrong-import-position
+
+MEMORY, CPUS = 2048, 2
+
+
+def asked_until_answered(attempt, seconds=300):
+    """Starts an attempt every 0.2 s, each with a time of its own, since a port may take a connection long before anybody
+    reads it. Returns the boot clock at the first answer."""
+    answered = []
+
+    def one():
+        if attempt():
+            answered.append(boot_clock())
+
+    end = time.monotonic() + seconds
+    while not answered:
+        if time.monotonic() > end:
+            raise SystemExit(f'bench: the engine did not answer within {seconds} s')
+        threading.Thread(target=one, daemon=True).start()
+        time.sleep(0.2)
+    return min(answered)
+
+
+def ping(port, context=None):
+    """Whether GET /_ping is answered with 200."""
+    make = http.client.HTTPSConnection if context else http.client.HTTPConnection
+    connection = make('127.0.0.1', port, timeout=10, **({'context': context} if context else {}))
+    try:
+        connection.request('GET', '/_ping')
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+class Debian:
+    """Stock Debian with systemd and docker.io. It has been booted and shut down once before it is measured."""
+
+    name = 'debian'
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.sizes = json.loads((folder / 'sizes.json').read_text())
+        self.port = free_port()
+        self.process = None
+        if not (folder / 'used.qcow2').exists():
+            self._use_once()
+
+    def _use_once(self):
+        fresh, used = self.folder / 'fresh.qcow2', self.folder / 'used.qcow2'
+        fresh.unlink(missing_ok=True)
+        run('qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', self.folder / 'disk.qcow2', fresh)
+        self._launch(fresh, snapshot=False)
+        asked_until_answered(lambda: ping(self.port))
+        self._wait_memory()
+        self.stop()
+        fresh.rename(used)
+
+    def _launch(self, disk, snapshot):
+        self.log = tempfile.NamedTemporaryFile(prefix='bench-console-')
+        self.process = subprocess.Popen(
+            ['qemu-system-x86_64', '-accel', 'tcg', '-M', 'q35', '-cpu', 'max', '-smp', str(CPUS), '-m', str(MEMORY),
+             '-display', 'none', '-nodefaults', '-no-reboot', '-serial', f'file:{self.log.name}',
+             '-qmp', f'unix:{self.log.name}.qmp,server=on,wait=off',
+             '-nic', f'user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{self.port}-:2375',
+             '-drive', f'file={disk},if=virtio,format=qcow2' + (',snapshot=on' if snapshot else ''),
+             '-kernel', str(self.folder / 'vmlinuz'), '-initrd', str(self.folder / 'initrd.img'),
+             '-append', 'root=/dev/vda rw console=ttyS0 quiet'], stdin=subprocess.DEVNULL)
+
+    def start(self):
+        """Boots it; returns the seconds from QEMU's exec to the first answer and the pid of QEMU."""
+        self._launch(self.folder / 'used.qcow2', snapshot=True)
+        pid = self.process.pid
+        return asked_until_answered(lambda: ping(self.port)) - started_at(pid), pid
+
+    def _wait_memory(self):
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            found = dict(re.findall(r'BENCH (\w+): +(\d+)', Path(self.log.name).read_text(errors='replace')))
+            if len(found) >= 3:
+                return (int(found['MemTotal']) - int(found['MemAvailable'])) / 1024
+            time.sleep(0.5)
+        raise SystemExit('bench: the stock machine did not report its memory')
+
+    def details(self):
+        """What is known after the start: MiB of memory in use."""
+        return {'memory_mib': self._wait_memory()}
+
+    def docker(self):
+        """Environment for the host's docker client."""
+        return {'DOCKER_HOST': f'tcp://127.0.0.1:{self.port}'}
+
+    def stop(self):
+        with socket.socket(socket.AF_UNIX) as plug:
+            plug.connect(self.log.name + '.qmp')
+            with plug.makefile('rw') as stream:
+                stream.readline()
+                for word in ('qmp_capabilities', 'system_powerdown'):
+                    stream.write(json.dumps({'execute': word}) + '\n')
+                    stream.flush()
+                    stream.readline()
+        self.process.wait(120)
+        Path(self.log.name + '.qmp').unlink(missing_ok=True)
+
+
+class Ours:
+    """Our own machine, made and driven by our own command. It has been booted and shut down once as well."""
+
+    name = 'boot2docker'
+
+    def __init__(self, image):
+        self.machine = Machine()
+        self.sizes = {name: (image / name).stat().st_size for name in ('vmlinuz', 'initrd.img', 'boot2docker.iso')}
+        start = time.monotonic()
+        self.machine.create('--qemu-memory', str(MEMORY))
+        self.create_seconds = time.monotonic() - start
+        self.machine.command('stop', 'default')
+
+    def _exec_time(self):
+        """When QEMU was started: the process whose command line names the machine's folder. None before that."""
+        for path in Path('/proc').glob('[0-9]*/cmdline'):
+            try:
+                words = path.read_bytes().split(b'\0')
+            except OSError:
+                continue
+            if words[0].endswith(b'qemu-system-x86_64') and any(str(self.machine.folder).encode() in w for w in words):
+                return started_at(path.parent.name)
+        return None
+
+    def start(self):
+        """Boots it; returns the seconds from QEMU's exec to the first answer and the pid of QEMU."""
+        command = subprocess.Popen([BOOT2DOCKER, 'start', 'default'], env=self.machine.environment,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            while not (began := self._exec_time()):
+                if command.poll() is not None:
+                    raise SystemExit('bench: boot2docker start ended before QEMU was seen')
+                time.sleep(0.01)
+            port = self._port()
+            context = self.machine.tls(self.machine.folder / 'cert.pem', self.machine.folder / 'key.pem')
+            answered = asked_until_answered(lambda: ping(port, context))
+        finally:
+            command.wait(300)
+        return answered - began, int((self.machine.folder / 'qemu.pid').read_text())
+
+    def _port(self):
+        """The engine's port, which the machine's configuration has as soon as QEMU runs."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            result = self.machine.command('url', 'default', check=False)
+            if result.returncode == 0:
+                return int(result.stdout.rsplit(':', 1)[1])
+        raise SystemExit(f'bench: boot2docker url: {result.stderr}')
+
+    def details(self):
+        """What is known after the start: MiB of memory in use, and where the time went."""
+        rows = json.loads(self.machine.ssh('boot-timeline --json'))
+        time.sleep(10)
+        memory = dict(re.findall(r'^(\w+): +(\d+)', self.machine.ssh('cat /proc/meminfo'), re.MULTILINE))
+        return {'memory_mib': (int(memory['MemTotal']) - int(memory['MemAvailable'])) / 1024,
+                'timeline': rows, **split(rows)}
+
+    def docker(self):
+        """Environment for the host's docker client."""
+        return self.machine.variables()
+
+    def command_times(self, runs=20):
+        """Milliseconds that the commands take which scripts call again and again."""
+        times = {}
+        for verb in ('env', 'ip', 'status'):
+            times[verb] = []
+            for _ in range(runs):
+                start = time.monotonic()
+                self.machine.command(verb, 'default')
+                times[verb].append((time.monotonic() - start) * 1000)
+        return times
+
+    def stop(self):
+        self.machine.command('stop', 'default')
+
+
+def split(rows):
+    """Where the guest's time went, in seconds: the kernel until PID 1; ours until dockerd could be started, which counts
+    what containerd did beside it as ours; the engine from then until it answered."""
+    by_name = {row['name']: row for row in rows}
+    kernel = next(row['end'] for row in rows if row['kind'] == 'kernel')
+    answered = next(row['start'] for row in rows if row['kind'] == 'mark' and 'answers' in row['name'].lower())
+    dockerd = by_name['dockerd']['start']
+    return {'kernel_s': kernel, 'ours_s': dockerd - kernel, 'engine_s': answered - dockerd, 'guest_s': answered}
