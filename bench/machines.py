@@ -15,7 +15,7 @@ from pathlib import Path
 from quiet import boot_clock, started_at
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tests' / 'vm'))
-from machine import BOOT2DOCKER, Machine, free_port, run  # noqa: E402  pylint: disable=wrong-import-position
+from machine import BOOT2DOCKER, Machine, free_port, run
 
 MEMORY, CPUS = 2048, 2
 

@@ -23,7 +23,7 @@ from machines import Debian, Ours
 from quiet import busy_seconds, process_seconds, wait_for_quiet
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tests' / 'vm'))
-from machine import busybox_tar  # noqa: E402  pylint: disable=wrong-import-position
+from machine import busybox_tar
 
 
 def say(text):

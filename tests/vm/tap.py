@@ -39,7 +39,7 @@ class Story:
                 print(f'ok {number} - {name}', flush=True)
             except Skip as reason:
                 print(f'ok {number} - {name} # SKIP {reason}', flush=True)
-            except Exception as error:  # pylint: disable=broad-except
+            except Exception as error:
                 report(number, name, explain(error))
                 if tail:
                     note('the end of the console:\n' + tail())
