@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// The store's certificates; see certs.h.
+#include "certs.h"
+
+#include "driver.h"
+#include "lib/alloc.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/lock.h"
+#include "lib/log.h"
+#include "lib/path.h"
+#include "lib/pki.h"
+#include "store.h"
+
+#include <errno.h>
+#include <time.h>
+
+enum { KEY_FILE_MAX = 1 << 20, CERTS_LOCK_TIMEOUT_MS = 30 * 1000 };
+
+// Named as Docker Machine names it: the user.
+static char *organization(void)
+{
+	const char *user = getenv("USER");
+
+	return xasprintf("%s.boot2docker", user && *user ? user : "unknown");
+}
+
+static int make_ca(const struct context *ctx, const char *org, struct error *err)
+{
+	struct pki_ca_spec spec = { .cert_path = ctx->ca_cert,
+				    .key_path = ctx->ca_key,
+				    .organization = org,
+				    .now = time(NULL),
+				    .days = CERT_DAYS };
+
+	if (file_exists(ctx->ca_cert))
+		return 0;
+	if (file_exists(ctx->ca_key))
+		return error_say(err, EEXIST,
+				 "the CA's key %s is there without its certificate %s; put the certificate back, or "
+				 "remove the key",
+				 ctx->ca_key, ctx->ca_cert);
+	log_info("Creating CA: %s", ctx->ca_cert);
+	return pki_make_ca(&spec, err);
+}
+
+static int make_client(const struct context *ctx, const char *org, struct error *err)
+{
+	struct pki_cert_spec spec = { .ca_cert_path = ctx->ca_cert,
+				      .ca_key_path = ctx->ca_key,
+				      .cert_path = ctx->client_cert,
+				      .key_path = ctx->client_key,
+				      .organization = org,
+				      .common_name = "client",
+				      .role = PKI_CLIENT,
+				      .now = time(NULL),
+				      .days = CERT_DAYS };
+
+	if (file_exists(ctx->client_cert) && file_exists(ctx->client_key))
+		return 0;
+	log_info("Creating client certificate: %s", ctx->client_cert);
+	return pki_make_cert(&spec, err);
+}
+
+int certs_ensure(const struct context *ctx, struct error *err)
+{
+	cleanup_free char *dir = path_dir(ctx->ca_cert);
+	cleanup_free char *lock_path = path_join(ctx->storage_path, "certs.lock");
+	cleanup_free char *org = organization();
+	cleanup_close int lock = -1;
+
+	int r = file_mkdirs(ctx->storage_path, 0700, err);
+	if (r == 0)
+		r = file_mkdirs(dir, 0700, err);
+	if (r == 0)
+		r = lock_take(lock_path, CERTS_LOCK_TIMEOUT_MS, &lock, err);
+	if (r == 0)
+		r = make_ca(ctx, org, err);
+	if (r == 0)
+		r = make_client(ctx, org, err);
+	return r < 0 ? error_wrap(err, "making the store's certificates") : 0;
+}
+
+static int copy_into(const struct machine *m, const char *from, const char *name, mode_t mode, struct error *err)
+{
+	cleanup_free char *to = machine_path(m, name);
+
+	return file_copy(from, to, mode, err);
+}
+
+static void server_names(const struct machine *m, struct strv *ret)
+{
+	const json_t *sans = json_at(m->config, "HostOptions.AuthOptions.ServerCertSANs");
+	const json_t *san;
+	size_t i;
+
+	json_array_foreach(sans, i, san) if (json_is_string(san)) strv_push(ret, json_string_value(san));
+	const char *always[] = { machine_ip(m), "localhost", "127.0.0.1", NULL };
+	for (const char **name = always; *name; name++)
+		if (**name && !strv_contains(ret, *name))
+			strv_push(ret, *name);
+}
+
+int certs_make_server(const struct machine *m, struct error *err)
+{
+	const struct context *ctx = m->ctx;
+	cleanup_free char *cert = machine_path(m, "server.pem");
+	cleanup_free char *key = machine_path(m, "server-key.pem");
+	cleanup_free char *org = organization();
+	cleanup_strv struct strv names = STRV_INIT;
+
+	server_names(m, &names);
+	struct pki_cert_spec spec = { .ca_cert_path = ctx->ca_cert,
+				      .ca_key_path = ctx->ca_key,
+				      .cert_path = cert,
+				      .key_path = key,
+				      .organization = org,
+				      .common_name = m->name,
+				      .role = PKI_SERVER,
+				      .names = &names,
+				      .now = time(NULL),
+				      .days = CERT_DAYS };
+	int r = pki_make_cert(&spec, err);
+	if (r == 0)
+		r = copy_into(m, ctx->ca_cert, "ca.pem", 0644, err);
+	if (r == 0)
+		r = copy_into(m, ctx->client_cert, "cert.pem", 0644, err);
+	if (r == 0)
+		r = copy_into(m, ctx->client_key, "key.pem", 0600, err);
+	return r < 0 ? error_wrap(err, "making the certificates of machine \"%s\"", m->name) : 0;
+}
+
+int certs_check_server(const struct machine *m, int margin_days, struct error *err)
+{
+	cleanup_free char *ca = machine_path(m, "ca.pem");
+	cleanup_free char *cert = machine_path(m, "server.pem");
+	cleanup_free char *key = machine_path(m, "server-key.pem");
+	cleanup_strv struct strv names = STRV_INIT;
+
+	strv_push(&names, machine_ip(m));
+	return pki_check(ca, cert, key, &names, time(NULL), margin_days, err);
+}

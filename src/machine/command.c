@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finding a command, reading its flags, running it; see command.h.
+#include "command.h"
+
+#include "lib/alloc.h"
+#include "lib/version.h"
+
+#include <errno.h>
+#include <string.h>
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *const *c = commands; *c; c++)
+		if (strcmp((*c)->name, name) == 0 || ((*c)->alias && strcmp((*c)->alias, name) == 0))
+			return *c;
+	return NULL;
+}
+
+void command_help(const struct context *ctx, const struct command *command)
+{
+	cleanup_buf struct buf options = BUF_INIT;
+
+	if (command->options)
+		option_help(command->options, &options);
+	printf("Usage: %s %s%s%s%s\n\n%s\n", ctx->program, command->name, options.len ? " [OPTIONS]" : "",
+	       *command->arguments ? " " : "", command->arguments, command->summary);
+	if (command->alias)
+		printf("\nAlias: %s\n", command->alias);
+	if (options.len)
+		printf("\nOptions:\n\n%s", options.data);
+}
+
+void command_list(const struct context *ctx)
+{
+	static const struct option_row *const tables[] = { context_options, NULL };
+	cleanup_buf struct buf options = BUF_INIT;
+
+	option_help(tables, &options);
+	printf("Usage: %s [OPTIONS] COMMAND [arg...]\n\nCreate and manage machines running Docker.\n\nVersion: "
+	       "%s\n\nOptions:\n\n%s\n"
+	       "Commands:\n\n",
+	       ctx->program, B2D_VERSION, options.data);
+	for (const struct command *const *c = commands; *c; c++)
+		if ((*c)->run)
+			printf("   %-18s %s\n", (*c)->name, (*c)->summary);
+	printf("\nRun '%s COMMAND --help' for more information on a command.\n", ctx->program);
+}
+
+// Is --help among the words, before what the command would pass on?
+static bool wants_help(const struct command *command, const struct strv *words)
+{
+	for (size_t i = 1; i < words->count; i++) {
+		const char *word = words->items[i];
+		if (strcmp(word, "--help") == 0 || strcmp(word, "-help") == 0 || strcmp(word, "-h") == 0)
+			return true;
+		if (command->raw || strcmp(word, "--") == 0)
+			return false;
+	}
+	return false;
+}
+
+static int run_raw(const struct context *ctx, const struct command *command, struct error *err)
+{
+	cleanup_strv struct strv operands = STRV_INIT;
+
+	for (size_t i = 1; i < ctx->operands.count; i++)
+		strv_push(&operands, ctx->operands.items[i]);
+	return command->run(ctx, NULL, &operands, err);
+}
+
+static int run_with_options(const struct context *ctx, const struct command *command, struct error *err)
+{
+	static const struct option_row *const none[] = { NULL };
+	const struct option_row *const *tables = command->options ? command->options : none;
+	cleanup_strv struct strv operands = STRV_INIT;
+	struct option_parse how = { .operands = &operands };
+	cleanup_free void *options = xcalloc(1, command->options_size ? command->options_size : 1);
+
+	int r = option_parse(tables, options, (int)ctx->operands.count, ctx->operands.items, &how, err);
+	if (r == 0)
+		r = command->run(ctx, options, &operands, err);
+	option_done(tables, options);
+	return r;
+}
+
+static int run_command(const struct context *ctx, struct error *err)
+{
+	const char *name = ctx->operands.items[0];
+	const struct command *command = command_find(name);
+
+	if (!command)
+		return error_say(err, EINVAL, "%s: '%s' is not a command. See '%s --help'.", ctx->program, name,
+				 ctx->program);
+	if (!command->run)
+		return error_say(err, ENOSYS, "%s: '%s' is not there yet in this version. See '%s --help'.",
+				 ctx->program, name, ctx->program);
+	if (wants_help(command, &ctx->operands)) {
+		command_help(ctx, command);
+		return 0;
+	}
+	return command->raw ? run_raw(ctx, command, err) : run_with_options(ctx, command, err);
+}
+
+int command_dispatch(const struct context *ctx)
+{
+	struct error err = ERROR_INIT;
+	int status = run_command(ctx, &err);
+
+	if (status >= 0)
+		return status;
+	fprintf(stderr, "%s\n", err.msg);
+	return 1;
+}

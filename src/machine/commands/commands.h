@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rows of the command table: one file each.
+#pragma once
+
+#include "../command.h"
+
+extern const struct command command_active, command_config, command_create, command_env, command_help_row,
+	command_inspect, command_ip, command_kill, command_ls, command_restart, command_rm, command_ssh, command_start,
+	command_status, command_stop, command_url, command_version;

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// `rm`: removes machines, the whole ones and the damaged.
+#include "commands.h"
+
+#include "../driver.h"
+#include "../store.h"
+#include "lib/alloc.h"
+#include "lib/buf.h"
+#include "lib/file.h"
+#include "lib/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct options {
+	bool force, yes;
+};
+
+static const struct option_row rows[] = {
+	{ "force", 'f', OPTION_BOOL, offsetof(struct options, force),
+	  .help = "Remove local configuration even if machine cannot be removed, also implies an automatic yes "
+		  "(`-y`)" },
+	{ "yes", 'y', OPTION_BOOL, offsetof(struct options, yes),
+	  .help = "Assumes automatic yes to proceed with remove, without prompting further user confirmation" },
+	{ 0 },
+};
+static const struct option_row *const tables[] = { rows, NULL };
+
+static bool confirm(const struct strv *names)
+{
+	char answer[64];
+
+	fputs("About to remove ", stdout);
+	for (size_t i = 0; i < names->count; i++)
+		printf("%s%s", i ? ", " : "", names->items[i]);
+	fputs("\nWARNING: This action will delete both local reference and remote instance.\nAre you sure? (y/n): ",
+	      stdout);
+	fflush(stdout);
+	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+// A machine whose config.json is damaged belongs to some driver: each ends what it may have left running in the folder.
+static int kill_by_any_driver(const struct context *ctx, const char *name, struct error *err)
+{
+	cleanup_machine struct machine *m = machine_new(ctx, name);
+	int r = 0;
+
+	for (const struct driver *const *d = drivers; *d && r == 0; d++)
+		r = (*d)->kill(m, err);
+	return r;
+}
+
+static int end_machine(const struct context *ctx, const char *name, bool force, struct error *err)
+{
+	cleanup_machine struct machine *m = NULL;
+	struct error why = ERROR_INIT;
+
+	int r = machine_load(ctx, name, &m, &why);
+	if (r == 0)
+		r = machine_require_driver(m, &why);
+	if (r == 0)
+		return m->driver->kill(m, err);
+	if (force && machine_exists(ctx, name))
+		return kill_by_any_driver(ctx, name, err);
+	*err = why;
+	return r;
+}
+
+static int remove_one(const struct context *ctx, const char *name, bool force, struct error *err)
+{
+	cleanup_close int lock = -1;
+
+	if (!machine_exists(ctx, name)) {
+		cleanup_machine struct machine *none = NULL;
+		return machine_load(ctx, name, &none, err);
+	}
+	cleanup_free char *dir = xasprintf("%s/machines/%s", ctx->storage_path, name);
+	int r = machine_lock(ctx, name, &lock, err);
+	if (r == 0)
+		r = end_machine(ctx, name, force, err);
+	if (r == 0)
+		r = file_remove_tree(dir, err);
+	if (r == 0)
+		log_info("Successfully removed %s", name);
+	return r < 0 ? error_wrap(err, "Error removing host \"%s\"", name) : 0;
+}
+
+static int run(const struct context *ctx, void *arg, const struct strv *operands, struct error *err)
+{
+	const struct options *options = arg;
+	int result = 0;
+
+	if (!operands->count)
+		return error_say(err, EINVAL, "Error: Expected to get one or more machine names as arguments");
+	if (!options->force && !options->yes && !confirm(operands))
+		return 0;
+	for (size_t i = 0; i < operands->count; i++) {
+		if (result < 0)
+			fprintf(stderr, "%s\n", err->msg);
+		int r = remove_one(ctx, operands->items[i], options->force, err);
+		result = r < 0 ? r : result;
+	}
+	return result;
+}
+
+const struct command command_rm = {
+	.name = "rm",
+	.alias = "delete",
+	.arguments = "NAME...",
+	.summary = "Remove a machine",
+	.options = tables,
+	.options_size = sizeof(struct options),
+	.run = run,
+};

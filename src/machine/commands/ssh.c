@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// `ssh`: a shell or a command on a machine, through the system's ssh with the machine's key.
+#include "commands.h"
+
+#include "../driver.h"
+#include "../each.h"
+#include "../run.h"
+#include "lib/alloc.h"
+#include "lib/json.h"
+#include "lib/proc.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+// The user's ssh configuration must not change where we get to, and the machine's host key is no secret to compare: the
+// way to it lies within this host, and it is made anew with each machine.
+static const char *const base_arguments[] = {
+	"ssh",
+	"-F",
+	"/dev/null",
+	"-o",
+	"ConnectionAttempts=3",
+	"-o",
+	"ConnectTimeout=10",
+	"-o",
+	"ControlMaster=no",
+	"-o",
+	"ControlPath=none",
+	"-o",
+	"LogLevel=ERROR",
+	"-o",
+	"PasswordAuthentication=no",
+	"-o",
+	"ServerAliveInterval=60",
+	"-o",
+	"StrictHostKeyChecking=no",
+	"-o",
+	"UserKnownHostsFile=/dev/null",
+	"-o",
+	"IdentitiesOnly=yes",
+	NULL,
+};
+
+static void build(const struct machine *m, const struct strv *operands, struct strv *argv)
+{
+	cleanup_free char *default_key = machine_path(m, "id_rsa");
+
+	strv_push_all(argv, base_arguments);
+	strv_push(argv, "-i");
+	strv_push(argv, json_str_at(m->config, "Driver.SSHKeyPath", default_key));
+	strv_push(argv, "-p");
+	strv_pushf(argv, "%d", machine_ssh_port(m));
+	strv_pushf(argv, "%s@%s", json_str_at(m->config, "Driver.SSHUser", "docker"), machine_ip(m));
+	for (size_t i = 1; i < operands->count; i++)
+		strv_push(argv, operands->items[i]);
+}
+
+static int require_running(struct machine *m, struct error *err)
+{
+	enum machine_state state;
+	int r = machine_get_state(m, &state, err);
+
+	if (r == 0 && state != STATE_RUNNING)
+		r = error_say(err, ESHUTDOWN, "Error: Cannot run SSH command: Host \"%s\" is not running", m->name);
+	return r;
+}
+
+static int run(const struct context *ctx, void *options, const struct strv *operands, struct error *err)
+{
+	cleanup_strv struct strv name = STRV_INIT;
+	cleanup_strv struct strv argv = STRV_INIT;
+	cleanup_machine struct machine *m = NULL;
+	cleanup_free char *program = NULL;
+
+	(void)options;
+	if (operands->count)
+		strv_push(&name, operands->items[0]);
+	int r = machine_named(ctx, &name, &m, err);
+	if (r == 0)
+		r = require_running(m, err);
+	if (r == 0)
+		r = proc_find("ssh", &program, err);
+	if (r < 0)
+		return r;
+	build(m, operands, &argv);
+	run_log((const char *const *)strv_argv(&argv));
+	fflush(NULL);
+	// ssh takes our place: its terminal, its signals and its exit status are what the user gets.
+	signal(SIGPIPE, SIG_DFL);
+	execv(program, strv_argv(&argv));
+	return error_set(err, errno, "run %s", program);
+}
+
+const struct command command_ssh = {
+	.name = "ssh",
+	.arguments = "[NAME] [ARG...]",
+	.summary = "Log into or run a command on a machine with SSH",
+	.raw = true,
+	.run = run,
+};

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of drivers, and what is the same for all of them; see driver.h.
+#include "driver.h"
+
+#include "lib/alloc.h"
+#include "lib/buf.h"
+#include "lib/json.h"
+#include "qemu/qemu.h"
+#include "store.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { DEFAULT_ENGINE_PORT = 2376, DEFAULT_SSH_PORT = 22 };
+
+const struct driver *const drivers[] = { &qemu_driver, NULL };
+
+const char *machine_state_name(enum machine_state state)
+{
+	static const char *const names[] = {
+		[STATE_NONE] = "",
+		[STATE_RUNNING] = "Running",
+		[STATE_PAUSED] = "Paused",
+		[STATE_SAVED] = "Saved",
+		[STATE_STOPPED] = "Stopped",
+		[STATE_STOPPING] = "Stopping",
+		[STATE_STARTING] = "Starting",
+		[STATE_ERROR] = "Error",
+		[STATE_TIMEOUT] = "Timeout",
+	};
+
+	return names[state];
+}
+
+const struct driver *driver_find(const char *name)
+{
+	for (const struct driver *const *d = drivers; *d; d++)
+		if (strcmp((*d)->name, name) == 0)
+			return *d;
+	return NULL;
+}
+
+int driver_get(const char *name, const struct driver **ret, struct error *err)
+{
+	cleanup_buf struct buf known = BUF_INIT;
+
+	*ret = driver_find(name);
+	if (*ret)
+		return 0;
+	for (const struct driver *const *d = drivers; *d; d++)
+		buf_printf(&known, "%s%s", known.len ? ", " : "", (*d)->name);
+	return error_say(
+		err, EINVAL,
+		"Driver \"%s\" not found: this version has %s. Plug-ins (docker-machine-driver-%s) speak a protocol "
+		"of Go programs only and cannot be used",
+		name, buf_str(&known), name);
+}
+
+int machine_require_driver(const struct machine *m, struct error *err)
+{
+	const struct driver *driver;
+
+	return m->driver ? 0 : driver_get(json_str_at(m->config, "DriverName", ""), &driver, err);
+}
+
+const char *machine_ip(const struct machine *m)
+{
+	return json_str_at(m->config, "Driver.IPAddress", "");
+}
+
+int machine_ssh_port(const struct machine *m)
+{
+	return (int)json_int_at(m->config, "Driver.SSHPort", DEFAULT_SSH_PORT);
+}
+
+int machine_engine_port(const struct machine *m)
+{
+	return (int)json_int_at(m->config, "Driver.EnginePort", DEFAULT_ENGINE_PORT);
+}
+
+char *machine_url(const struct machine *m)
+{
+	return xasprintf("tcp://%s:%d", machine_ip(m), machine_engine_port(m));
+}
+
+int machine_get_state(struct machine *m, enum machine_state *ret, struct error *err)
+{
+	int r = machine_require_driver(m, err);
+
+	return r < 0 ? r : m->driver->state(m, STATE_TIMEOUT_MS, ret, err);
+}
+
+int machine_require_running(struct machine *m, struct error *err)
+{
+	enum machine_state state;
+	int r = machine_get_state(m, &state, err);
+
+	if (r < 0)
+		return r;
+	return state == STATE_RUNNING ? 0 : error_say(err, ESHUTDOWN, "Host is not running");
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a driver does for the commands. A driver keeps all it must remember in the object "Driver" of config.json and in
+// the machine's folder; it has no state of its own.
+#pragma once
+
+#include "lib/error.h"
+#include "lib/option.h"
+
+#include <stdbool.h>
+
+struct context;
+struct create_options;
+struct machine;
+
+enum machine_state {
+	STATE_NONE,
+	STATE_RUNNING,
+	STATE_PAUSED,
+	STATE_SAVED,
+	STATE_STOPPED,
+	STATE_STOPPING,
+	STATE_STARTING,
+	STATE_ERROR,
+	STATE_TIMEOUT,
+};
+
+// As Docker Machine prints them: "Running", "Stopped", …; "" for STATE_NONE.
+const char *machine_state_name(enum machine_state state);
+
+struct driver {
+	const char *name;
+	// Is what the driver needs there? Before anything is made; create exits with 3 when not.
+	int (*check)(const struct context *ctx, const struct create_options *options, struct error *err);
+	// Fills the driver's own fields of config.json from the flags of `create`.
+	void (*configure)(struct machine *m, const struct create_options *options);
+	// Makes disk, kernel and whatever else start needs, in the machine's folder (which exists).
+	int (*create)(struct machine *m, struct error *err);
+	// Starts it and returns when the hypervisor runs; the guest is not waited for. `provision` is a tar handed to
+	// the guest for this start, or NULL; the file may be removed afterwards. May change config.json's fields
+	// (ports): the caller saves.
+	int (*start)(struct machine *m, const char *provision, struct error *err);
+	// Presses the power button and waits until the machine is off; bounded.
+	int (*stop)(struct machine *m, struct error *err);
+	// Ends it at once. Not running is success. Must work on a damaged machine, of which only the folder is known.
+	int (*kill)(struct machine *m, struct error *err);
+	// Bounded by timeout_ms; STATE_TIMEOUT when it does not answer.
+	int (*state)(struct machine *m, int timeout_ms, enum machine_state *ret, struct error *err);
+	// The file the guest's console goes to, or NULL. The caller frees.
+	char *(*console_path)(const struct machine *m);
+};
+
+extern const struct driver *const drivers[]; // NULL-terminated
+const struct driver *driver_find(const char *name); // NULL when there is none of that name
+// The same, with an error that lists those there are.
+int driver_get(const char *name, const struct driver **ret, struct error *err) MUST_CHECK;
+
+// Addresses, as config.json has them; borrowed from it.
+const char *machine_ip(const struct machine *m);
+int machine_ssh_port(const struct machine *m);
+int machine_engine_port(const struct machine *m);
+// tcp://IP:PORT. The caller frees.
+char *machine_url(const struct machine *m);
+enum { STATE_TIMEOUT_MS = 5 * 1000 };
+// The state, through the driver, bounded by STATE_TIMEOUT_MS. A machine whose driver we do not have: an error naming
+// it.
+int machine_get_state(struct machine *m, enum machine_state *ret, struct error *err) MUST_CHECK;
+// 0 when it runs, else "Host is not running" (ESHUTDOWN).
+int machine_require_running(struct machine *m, struct error *err) MUST_CHECK;
+int machine_require_driver(const struct machine *m, struct error *err) MUST_CHECK;

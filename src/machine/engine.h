@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// A question to a Docker engine over mutual TLS: is it there, is it ours, which version is it.
+#pragma once
+
+#include "lib/error.h"
+
+#include <stdint.h>
+
+struct machine;
+
+struct engine_address {
+	const char *host;
+	int port;
+	const char *ca_cert, *client_cert, *client_key; // paths
+};
+
+// Asks GET /version; the server's certificate must be signed by the CA and be valid for `host`. *ret_version is
+// "26.1.5"; the caller frees. ETIMEDOUT at the deadline (of clock_ms); EPROTO when what answers is not an engine;
+// EACCES when TLS fails.
+int engine_version(const struct engine_address *at, int64_t deadline, char **ret_version, struct error *err) MUST_CHECK;
+// The version in an HTTP answer to GET /version, whole as received. The caller frees.
+int engine_parse_version(const char *answer, size_t len, char **ret_version, struct error *err) MUST_CHECK;
+// The same for a machine of the store.
+int machine_engine_version(const struct machine *m, int64_t deadline, char **ret_version, struct error *err) MUST_CHECK;

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a machine's system comes from; see image.h.
+//
+// Kernel and initrd are taken out of the ISO, so that a hypervisor can be handed them: that saves the boot loader and
+// its slow reads from a CD. The ISO is foreign bytes: only two names are looked for, only plain files are taken, and
+// their size is bounded.
+#include "image.h"
+
+#include "lib/alloc.h"
+#include "lib/file.h"
+#include "lib/path.h"
+#include "store.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+enum { ISO_BLOCK = 64 << 10 };
+static const la_int64_t BOOT_FILE_MAX = 1LL << 30;
+static const char INSTALLED_ISO[] = B2D_DATADIR "/boot2docker.iso";
+
+static const struct boot_file {
+	const char *in_iso, *name;
+} boot_files[] = {
+	{ "boot/vmlinuz", "vmlinuz" },
+	{ "boot/initrd.img", "initrd.img" },
+};
+
+static char *cache_path(const struct context *ctx)
+{
+	return path_join(ctx->storage_path, "cache/boot2docker.iso");
+}
+
+// The default: $B2D_ISO, else the installed image, else the cached one. The caller frees.
+static char *default_source(const struct context *ctx)
+{
+	const char *from_env = getenv("B2D_ISO");
+	cleanup_free char *cached = cache_path(ctx);
+
+	if (from_env && *from_env)
+		return xstrdup(from_env);
+	return file_exists(INSTALLED_ISO) || !file_exists(cached) ? xstrdup(INSTALLED_ISO) : take_ptr(cached);
+}
+
+// The local path of what the user gave, or of the default. The caller frees.
+static int find_source(const struct context *ctx, const char *url, char **ret, struct error *err)
+{
+	cleanup_free char *given = url && *url ? xstrdup(url) : default_source(ctx);
+	const char *path = given;
+
+	if (strncmp(path, "file://", 7) == 0)
+		path += 7;
+	else if (strstr(path, "://"))
+		return error_say(
+			err, EPROTONOSUPPORT,
+			"cannot fetch %s: this version takes an image only from a path or file://; download it first",
+			path);
+	if (access(path, R_OK) < 0)
+		return error_set(err, errno,
+				 "no image at %s (build one with \"make iso\", or name one with --qemu-boot2docker-url "
+				 "or B2D_ISO)",
+				 path);
+	*ret = xstrdup(path);
+	return 0;
+}
+
+int image_check(const struct context *ctx, const char *url, struct error *err)
+{
+	cleanup_free char *source = NULL;
+
+	return find_source(ctx, url, &source, err);
+}
+
+// archive_entry_pathname without "./", "/".
+static const char *entry_name(struct archive_entry *entry)
+{
+	const char *name = archive_entry_pathname(entry);
+
+	if (!name)
+		return "";
+	if (strncmp(name, "./", 2) == 0)
+		name += 2;
+	return name + (*name == '/');
+}
+
+static int save_entry(struct archive *a, struct archive_entry *entry, const char *path, struct error *err)
+{
+	cleanup_file_writer struct file_writer w = FILE_WRITER_INIT;
+	la_int64_t size = archive_entry_size(entry);
+	const void *data;
+	size_t len;
+	la_int64_t offset;
+	int status;
+
+	if (archive_entry_filetype(entry) != AE_IFREG || size <= 0 || size > BOOT_FILE_MAX)
+		return error_say(err, EBADMSG, "%s in the image is not a file of a sensible size", entry_name(entry));
+	int r = file_writer_open(&w, path, 0644, err);
+	if (r < 0)
+		return r;
+	while ((status = archive_read_data_block(a, &data, &len, &offset)) == ARCHIVE_OK) {
+		if (offset < 0 || offset + (la_int64_t)len > size)
+			return error_say(err, EBADMSG, "%s in the image is damaged", entry_name(entry));
+		if (lseek(w.fd, offset, SEEK_SET) < 0)
+			return error_set(err, errno, "write %s", path);
+		r = file_write_fd(w.fd, path, data, len, err);
+		if (r < 0)
+			return r;
+	}
+	if (status != ARCHIVE_EOF)
+		return error_say(err, EBADMSG, "%s in the image cannot be read: %s", entry_name(entry),
+				 archive_error_string(a));
+	return file_writer_commit(&w, err);
+}
+
+static void archive_cleanup(struct archive **a)
+{
+	archive_read_free(*a);
+}
+
+int image_extract(const char *iso, const char *into_dir, struct error *err)
+{
+	CLEANUP(archive_cleanup) struct archive *a = archive_read_new();
+	bool found[ARRAY_SIZE(boot_files)] = { false };
+	struct archive_entry *entry;
+	int r = 0;
+
+	archive_read_support_format_iso9660(a);
+	if (archive_read_open_filename(a, iso, ISO_BLOCK) != ARCHIVE_OK)
+		return error_say(err, EBADMSG, "%s is not an ISO image: %s", iso, archive_error_string(a));
+	while (r == 0 && archive_read_next_header(a, &entry) == ARCHIVE_OK)
+		for (size_t i = 0; i < ARRAY_SIZE(boot_files) && r == 0; i++)
+			if (!found[i] && strcasecmp(entry_name(entry), boot_files[i].in_iso) == 0) {
+				cleanup_free char *path = path_join(into_dir, boot_files[i].name);
+				r = save_entry(a, entry, path, err);
+				found[i] = true;
+			}
+	for (size_t i = 0; i < ARRAY_SIZE(boot_files) && r == 0; i++)
+		if (!found[i])
+			r = error_say(err, EBADMSG,
+				      "%s has no /%s: it is not an image of Boot2Docker, or it is damaged", iso,
+				      boot_files[i].in_iso);
+	return r;
+}
+
+static int copy_folder(const struct machine *m, const char *source, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(boot_files) && r == 0; i++) {
+		cleanup_free char *from = path_join(source, boot_files[i].name);
+		cleanup_free char *to = machine_path(m, boot_files[i].name);
+		r = file_copy(from, to, 0644, err);
+	}
+	return r;
+}
+
+// Brings the cached image up to date with the source: the same size and not older is taken as the same.
+static int refresh_cache(const char *cached, const char *source, const struct stat *is, struct error *err)
+{
+	cleanup_free char *dir = path_dir(cached);
+	struct stat was;
+
+	if (strcmp(cached, source) == 0 ||
+	    (stat(cached, &was) == 0 && was.st_size == is->st_size && was.st_mtime >= is->st_mtime))
+		return 0;
+	int r = file_mkdirs(dir, 0700, err);
+	return r < 0 ? r : file_copy(source, cached, 0644, err);
+}
+
+// Files in the store are only ever replaced, never changed, so the machine's ISO can be the cache's file itself.
+static int link_or_copy(const char *from, const char *to, struct error *err)
+{
+	return link(from, to) == 0 ? 0 : file_copy(from, to, 0644, err);
+}
+
+static int install_iso(const struct machine *m, const char *source, const struct stat *st, bool is_default,
+		       struct error *err)
+{
+	cleanup_free char *iso = machine_path(m, "boot2docker.iso");
+	cleanup_free char *cached = cache_path(m->ctx);
+	int r;
+
+	if (is_default) {
+		r = refresh_cache(cached, source, st, err);
+		if (r == 0)
+			r = link_or_copy(cached, iso, err);
+	} else {
+		r = file_copy(source, iso, 0644, err);
+	}
+	return r < 0 ? r : image_extract(iso, m->dir, err);
+}
+
+int image_install(const struct machine *m, const char *url, struct error *err)
+{
+	cleanup_free char *source = NULL;
+	struct stat st;
+
+	int r = find_source(m->ctx, url, &source, err);
+	if (r < 0)
+		return r;
+	if (stat(source, &st) < 0)
+		return error_set(err, errno, "read %s", source);
+	return S_ISDIR(st.st_mode) ? copy_folder(m, source, err) : install_iso(m, source, &st, !url || !*url, err);
+}

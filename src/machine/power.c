@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starting and ending machines; see power.h.
+//
+// The lock is held while a machine is launched (ports are chosen, config.json is written), not while its guest boots:
+// so a second command finds it running, and `kill` never has to wait for a guest that hangs.
+#include "power.h"
+
+#include "certs.h"
+#include "driver.h"
+#include "lib/alloc.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "provision.h"
+#include "store.h"
+#include "wait.h"
+
+#include <errno.h>
+#include <time.h>
+
+static int start_provisioned(struct machine *m, enum provision_kind kind, struct error *err)
+{
+	cleanup_free char *path = machine_path(m, "provision.tar");
+	cleanup_buf struct buf tar = BUF_INIT;
+	struct error ignored = ERROR_INIT;
+
+	int r = provision_tar(m, kind == PROVISION_CERTIFICATES, time(NULL), &tar, err);
+	if (r == 0)
+		r = file_replace(path, tar.data, tar.len, 0600, err);
+	if (r == 0)
+		r = m->driver->start(m, path, err);
+	// It holds a key: it stays no longer than it is needed.
+	if (file_unlink(path, &ignored) < 0 && r == 0)
+		r = error_say(err, ignored.code, "%s", ignored.msg);
+	return r;
+}
+
+int power_launch(struct machine *m, enum provision_kind kind, struct error *err)
+{
+	int r = kind == PROVISION_NONE ? m->driver->start(m, NULL, err) : start_provisioned(m, kind, err);
+
+	return r < 0 ? r : machine_save(m, err);
+}
+
+// Renews the server's certificate when it is about to expire or does not fit the address any more.
+static int renew_certificates(struct machine *m, enum provision_kind *ret, struct error *err)
+{
+	struct error why = ERROR_INIT;
+
+	*ret = PROVISION_NONE;
+	if (certs_check_server(m, CERT_RENEW_DAYS, &why) > 0)
+		return 0;
+	log_info("(%s) Renewing the server certificate: %s", m->name, why.msg);
+	*ret = PROVISION_CERTIFICATES;
+	return certs_make_server(m, err);
+}
+
+// 1 when it was launched, 0 when it ran already.
+static int launch_locked(struct machine *m, struct error *err)
+{
+	enum provision_kind kind;
+	enum machine_state state;
+
+	int r = m->driver->state(m, STATE_TIMEOUT_MS, &state, err);
+	if (r < 0)
+		return r;
+	if (state == STATE_RUNNING)
+		return 0;
+	if (state != STATE_STOPPED)
+		return error_say(err, EBUSY, "machine \"%s\" is in state %s; end it with \"%s kill %s\" first", m->name,
+				 machine_state_name(state), m->ctx->program, m->name);
+	r = renew_certificates(m, &kind, err);
+	if (r == 0)
+		r = power_launch(m, kind, err);
+	return r < 0 ? r : 1;
+}
+
+int power_start(struct machine *given, struct error *err)
+{
+	cleanup_machine struct machine *m = NULL;
+	cleanup_close int lock = -1;
+
+	log_info("Starting \"%s\"...", given->name);
+	int r = machine_lock(given->ctx, given->name, &lock, err);
+	// Read again: it may have been changed while we waited for the lock.
+	if (r == 0)
+		r = machine_load(given->ctx, given->name, &m, err);
+	if (r == 0)
+		r = machine_require_driver(m, err);
+	if (r == 0)
+		r = launch_locked(m, err);
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		log_info("Machine \"%s\" is already running.", m->name);
+		return 0;
+	}
+	close(take_fd(&lock));
+	log_info("Machine \"%s\" was started.", m->name);
+	r = machine_wait_ready(m, err);
+	if (r == 0)
+		log_info("Started machines may have new IP addresses. You may need to re-run the `%s env` command.",
+			 m->ctx->program);
+	return r;
+}
+
+// Runs `end` unless the machine is stopped already.
+static int end_with(struct machine *m, const char *doing, const char *done,
+		    int (*end)(struct machine *m, struct error *err), struct error *err)
+{
+	enum machine_state state;
+
+	log_info("%s \"%s\"...", doing, m->name);
+	int r = m->driver->state(m, STATE_TIMEOUT_MS, &state, err);
+	if (r < 0)
+		return r;
+	if (state == STATE_STOPPED) {
+		log_info("Machine \"%s\" is already stopped.", m->name);
+		return 0;
+	}
+	r = end(m, err);
+	if (r == 0)
+		log_info("Machine \"%s\" was %s.", m->name, done);
+	return r;
+}
+
+int power_stop(struct machine *m, struct error *err)
+{
+	return end_with(m, "Stopping", "stopped", m->driver->stop, err);
+}
+
+int power_kill(struct machine *m, struct error *err)
+{
+	return end_with(m, "Killing", "killed", m->driver->kill, err);
+}
+
+int power_restart(struct machine *m, struct error *err)
+{
+	int r = power_stop(m, err);
+
+	return r < 0 ? r : power_start(m, err);
+}

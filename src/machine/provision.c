@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the host hands to a machine; see provision.h.
+#include "provision.h"
+
+#include "lib/alloc.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/path.h"
+#include "store.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <string.h>
+
+enum { PROVISION_MAX = 1 << 20, MAGIC_TAR_MAX = 4096, DOCKER_UID = 1000, STAFF_GID = 50 };
+
+static const char GUEST_DIR[] = "/var/lib/boot2docker";
+static const char MAGIC[] = "boot2docker, please format-me";
+
+// Inside single quotes only the quote itself is special.
+static void add_single_quoted(struct buf *b, const char *s)
+{
+	for (; *s; s++)
+		if (*s == '\'')
+			buf_puts(b, "'\\''");
+		else
+			buf_putc(b, *s);
+}
+
+// As it is where no shell would see more than a word in it; else in single quotes.
+static void add_word(struct buf *b, const char *s)
+{
+	bool plain = s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] == '\0';
+
+	buf_puts(b, plain ? "" : "'");
+	add_single_quoted(b, s);
+	buf_puts(b, plain ? "" : "'");
+}
+
+static void add_double_quoted(struct buf *b, const char *s)
+{
+	for (; *s; s++) {
+		if (strchr("\"\\$`", *s))
+			buf_putc(b, '\\');
+		buf_putc(b, *s);
+	}
+}
+
+// One line "--FLAG VALUE" for each string of the list.
+static void add_flags(struct buf *b, const json_t *config, const char *path, const char *flag)
+{
+	const json_t *value;
+	size_t i;
+
+	json_array_foreach(json_at(config, path), i, value)
+	{
+		buf_puts(b, flag);
+		add_single_quoted(b, json_string_value(value) ? json_string_value(value) : "");
+		buf_putc(b, '\n');
+	}
+}
+
+void provision_profile(const json_t *config, struct buf *ret)
+{
+	const char *storage = json_str_at(config, "HostOptions.EngineOptions.StorageDriver", "");
+	const json_t *value;
+	size_t i;
+
+	buf_puts(ret, "EXTRA_ARGS='\n--label provider=");
+	add_single_quoted(ret, json_str_at(config, "DriverName", ""));
+	buf_putc(ret, '\n');
+	add_flags(ret, config, "HostOptions.EngineOptions.Labels", "--label ");
+	add_flags(ret, config, "HostOptions.EngineOptions.InsecureRegistry", "--insecure-registry ");
+	add_flags(ret, config, "HostOptions.EngineOptions.RegistryMirror", "--registry-mirror ");
+	add_flags(ret, config, "HostOptions.EngineOptions.ArbitraryFlags", "--");
+	buf_printf(ret, "\n'\nCACERT=%s/ca.pem\nDOCKER_HOST='-H tcp://0.0.0.0:2376'\nDOCKER_STORAGE=", GUEST_DIR);
+	add_word(ret, *storage ? storage : "overlay2");
+	buf_printf(ret, "\nDOCKER_TLS=auto\nSERVERKEY=%s/server-key.pem\nSERVERCERT=%s/server.pem\n\n", GUEST_DIR,
+		   GUEST_DIR);
+	json_array_foreach(json_at(config, "HostOptions.EngineOptions.Env"), i, value)
+	{
+		buf_puts(ret, "export \"");
+		add_double_quoted(ret, json_string_value(value) ? json_string_value(value) : "");
+		buf_puts(ret, "\"\n");
+	}
+}
+
+struct member {
+	const char *name; // a name that ends with a slash is a folder
+	const void *data;
+	size_t len;
+	mode_t mode;
+};
+
+struct tar {
+	struct archive *archive;
+	time_t now;
+	int owner, group;
+};
+
+static void tar_done(struct tar *t)
+{
+	archive_write_free(t->archive);
+}
+
+static la_ssize_t tar_write(struct archive *a, void *into, const void *data, size_t len)
+{
+	(void)a;
+	buf_add(into, data, len);
+	return (la_ssize_t)len;
+}
+
+static int tar_error(const struct tar *t, struct error *err)
+{
+	return error_say(err, EIO, "write a tar: %s", archive_error_string(t->archive));
+}
+
+static int tar_open(struct tar *t, struct buf *into, struct error *err)
+{
+	t->archive = archive_write_new();
+	if (!t->archive)
+		return error_say(err, ENOMEM, "prepare a tar archive");
+	archive_write_set_bytes_per_block(t->archive, 0); // no padding to 10 kB
+	if (archive_write_set_format_ustar(t->archive) != ARCHIVE_OK ||
+	    archive_write_open2(t->archive, into, NULL, tar_write, NULL, NULL) != ARCHIVE_OK)
+		return tar_error(t, err);
+	return 0;
+}
+
+static int tar_add(struct tar *t, const struct member *member, struct error *err)
+{
+	bool folder = member->name[strlen(member->name) - 1] == '/';
+	struct archive_entry *entry = archive_entry_new();
+	int r = 0;
+
+	archive_entry_set_pathname(entry, member->name);
+	archive_entry_set_filetype(entry, folder ? AE_IFDIR : AE_IFREG);
+	archive_entry_set_perm(entry, member->mode);
+	archive_entry_set_size(entry, (la_int64_t)member->len);
+	archive_entry_set_mtime(entry, t->now, 0);
+	archive_entry_set_uid(entry, t->owner);
+	archive_entry_set_gid(entry, t->group);
+	if (archive_write_header(t->archive, entry) != ARCHIVE_OK ||
+	    (member->len && archive_write_data(t->archive, member->data, member->len) != (la_ssize_t)member->len))
+		r = tar_error(t, err);
+	archive_entry_free(entry);
+	return r;
+}
+
+static int tar_close(struct tar *t, struct error *err)
+{
+	return archive_write_close(t->archive) == ARCHIVE_OK ? 0 : tar_error(t, err);
+}
+
+static int add_file(struct tar *t, const struct machine *m, const char *name, mode_t mode, struct error *err)
+{
+	cleanup_free char *path = machine_path(m, name);
+	cleanup_buf struct buf text = BUF_INIT;
+	int r = file_read(path, PROVISION_MAX / 8, &text, err);
+
+	return r < 0 ? r : tar_add(t, &(struct member){ name, text.data, text.len, mode }, err);
+}
+
+static int add_identity(struct tar *t, const struct machine *m, struct error *err)
+{
+	cleanup_buf struct buf profile = BUF_INIT;
+	cleanup_free char *hostname = xasprintf("%s\n", m->name);
+
+	provision_profile(m->config, &profile);
+	int r = tar_add(t, &(struct member){ "profile", profile.data, profile.len, 0644 }, err);
+	if (r == 0)
+		r = tar_add(t, &(struct member){ "etc/", NULL, 0, 0755 }, err);
+	if (r == 0)
+		r = tar_add(t, &(struct member){ "etc/hostname", hostname, strlen(hostname), 0644 }, err);
+	return r;
+}
+
+int provision_tar(const struct machine *m, bool certificates_only, time_t now, struct buf *ret, struct error *err)
+{
+	CLEANUP(tar_done) struct tar t = { .now = now };
+	int r = tar_open(&t, ret, err);
+
+	if (r == 0 && !certificates_only)
+		r = add_identity(&t, m, err);
+	if (r == 0)
+		r = add_file(&t, m, "ca.pem", 0644, err);
+	if (r == 0)
+		r = add_file(&t, m, "server.pem", 0644, err);
+	if (r == 0)
+		r = add_file(&t, m, "server-key.pem", 0600, err);
+	if (r == 0)
+		r = tar_close(&t, err);
+	if (r == 0 && ret->len > PROVISION_MAX)
+		r = error_say(err, E2BIG,
+			      "profile and certificates are larger than 1 MiB; give fewer --engine-… flags");
+	return r < 0 ? error_wrap(err, "packing what machine \"%s\" is given", m->name) : 0;
+}
+
+int provision_magic_tar(const char *public_key, time_t now, struct buf *ret, struct error *err)
+{
+	CLEANUP(tar_done) struct tar t = { .now = now, .owner = DOCKER_UID, .group = STAFF_GID };
+	size_t key_len = strlen(public_key);
+	const struct member members[] = {
+		{ MAGIC, NULL, 0, 0644 }, // its name is what counts; without content all of the tar fits
+		{ ".ssh/", NULL, 0, 0700 },
+		{ ".ssh/authorized_keys", public_key, key_len, 0600 },
+		{ ".ssh/authorized_keys2", public_key, key_len, 0600 },
+	};
+	int r = tar_open(&t, ret, err);
+
+	for (size_t i = 0; i < ARRAY_SIZE(members) && r == 0; i++)
+		r = tar_add(&t, &members[i], err);
+	if (r == 0)
+		r = tar_close(&t, err);
+	if (r == 0 && ret->len > MAGIC_TAR_MAX)
+		r = error_say(err, E2BIG, "the public key is too long for the first %d bytes of a disk", MAGIC_TAR_MAX);
+	return r;
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the host hands to a machine: the engine's profile, its certificates and its name, as a tar that the guest
+// unpacks over /var/lib/boot2docker.
+#pragma once
+
+#include "lib/buf.h"
+#include "lib/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <time.h>
+
+struct machine;
+
+// The profile, in the shape Docker Machine writes it, from the engine's options in config.json. What the user gave
+// stays data: nothing in it is run by the shell that reads the profile.
+void provision_profile(const json_t *config, struct buf *ret);
+// The tar (ustar, at most 1 MiB): profile and etc/hostname (unless certificates_only), ca.pem, server.pem,
+// server-key.pem.
+int provision_tar(const struct machine *m, bool certificates_only, time_t now, struct buf *ret,
+		  struct error *err) MUST_CHECK;
+// The disk's first bytes, by which the guest knows that it may format it: a tar whose first member is the magic, with
+// the public key for the user docker. 4096 bytes at most; E2BIG when the key is too long for that.
+int provision_magic_tar(const char *public_key, time_t now, struct buf *ret, struct error *err) MUST_CHECK;

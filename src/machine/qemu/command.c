@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// QEMU's command line, from config.json; see internal.h.
+#include "internal.h"
+
+#include "lib/alloc.h"
+#include "lib/buf.h"
+#include "lib/json.h"
+
+#include <string.h>
+#include <sys/un.h>
+
+enum { GUEST_SSH_PORT = 22, GUEST_ENGINE_PORT = 2376 };
+
+// In QEMU's option lists a comma within a value is written twice.
+static char *escaped(const char *value)
+{
+	struct buf b = BUF_INIT;
+
+	for (; *value; value++) {
+		buf_putc(&b, *value);
+		if (*value == ',')
+			buf_putc(&b, ',');
+	}
+	return buf_steal(&b);
+}
+
+static char *escaped_path(const struct machine *m, const char *file)
+{
+	cleanup_free char *path = machine_path(m, file);
+
+	return escaped(path);
+}
+
+static int cpu_count(const struct machine *m)
+{
+	int count = (int)json_int_at(m->config, "Driver.CPU", 1);
+	long all = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (count > 0)
+		return count;
+	return all > 0 ? (int)all : 1;
+}
+
+char *qemu_socket_argument(const struct machine *m)
+{
+	cleanup_free char *path = machine_path(m, "qmp.sock");
+
+	return strlen(path) < sizeof((struct sockaddr_un){ 0 }.sun_path) ? take_ptr(path) : xstrdup("qmp.sock");
+}
+
+static void add(struct strv *argv, const char *option, const char *value)
+{
+	strv_push(argv, option);
+	strv_push(argv, value);
+}
+
+static bool has_display(const struct machine *m)
+{
+	return json_bool_at(m->config, "Driver.Display", false);
+}
+
+static void add_processor(const struct machine *m, const char *accelerator, struct strv *argv)
+{
+	bool emulated = strcmp(accelerator, "tcg") == 0;
+
+	add(argv, "-machine", "q35");
+	add(argv, "-accel", accelerator);
+	add(argv, "-cpu", emulated ? "max" : "host");
+	strv_push(argv, "-smp");
+	strv_pushf(argv, "%d", cpu_count(m));
+	strv_push(argv, "-m");
+	strv_pushf(argv, "%d", (int)json_int_at(m->config, "Driver.Memory", 1024));
+}
+
+// The kernel is handed over: no boot loader, no reading from a CD.
+static void add_kernel(const struct machine *m, struct strv *argv)
+{
+	cleanup_free char *kernel = machine_path(m, "vmlinuz");
+	cleanup_free char *initrd = machine_path(m, "initrd.img");
+
+	add(argv, "-kernel", kernel);
+	add(argv, "-initrd", initrd);
+	// The last console is where PID 1 writes.
+	add(argv, "-append", has_display(m) ? "console=tty0 console=ttyS0 quiet" : "console=ttyS0 quiet");
+}
+
+static void add_disk(const struct machine *m, struct strv *argv)
+{
+	cleanup_free char *disk = escaped_path(m, "disk.qcow2");
+
+	strv_push(argv, "-drive");
+	strv_pushf(argv, "if=none,id=disk,format=qcow2,file=%s,discard=unmap,detect-zeroes=unmap", disk);
+	add(argv, "-device", "virtio-blk-pci,drive=disk");
+}
+
+static void add_network(const struct machine *m, struct strv *argv)
+{
+	const char *ip = machine_ip(m);
+
+	strv_push(argv, "-netdev");
+	strv_pushf(argv, "user,id=nat,hostfwd=tcp:%s:%d-:%d,hostfwd=tcp:%s:%d-:%d", ip, machine_ssh_port(m),
+		   GUEST_SSH_PORT, ip, machine_engine_port(m), GUEST_ENGINE_PORT);
+	// Without a boot ROM: nothing is ever booted from this card.
+	add(argv, "-device", "virtio-net-pci,netdev=nat,romfile=");
+}
+
+static void add_consoles(const struct machine *m, struct strv *argv)
+{
+	cleanup_free char *log = escaped_path(m, "console.log");
+	cleanup_free char *socket = qemu_socket_argument(m);
+	cleanup_free char *socket_value = escaped(socket);
+
+	strv_push(argv, "-chardev");
+	strv_pushf(argv, "file,id=console,path=%s", log);
+	add(argv, "-serial", "chardev:console");
+	if (has_display(m))
+		add(argv, "-vga", "std");
+	else
+		add(argv, "-display", "none");
+	strv_push(argv, "-qmp");
+	strv_pushf(argv, "unix:%s,server=on,wait=off", socket_value);
+}
+
+void qemu_command(const struct machine *m, const char *accelerator, const char *provision, struct strv *ret)
+{
+	cleanup_free char *pid_file = machine_path(m, "qemu.pid");
+	cleanup_free char *name = escaped(m->name);
+
+	strv_push(ret, json_str_at(m->config, "Driver.Program", "qemu-system-x86_64"));
+	strv_push(ret, "-name");
+	strv_pushf(ret, "boot2docker-%s", name);
+	strv_push(ret, "-nodefaults");
+	strv_push(ret, "-no-user-config");
+	add_processor(m, accelerator, ret);
+	add_kernel(m, ret);
+	add_disk(m, ret);
+	add_network(m, ret);
+	add(ret, "-device", "virtio-rng-pci");
+	add_consoles(m, ret);
+	if (provision) {
+		cleanup_free char *file = escaped(provision);
+		strv_push(ret, "-fw_cfg");
+		strv_pushf(ret, "name=opt/boot2docker/provision.tar,file=%s", file);
+	}
+	strv_push(ret, "-daemonize");
+	add(ret, "-pidfile", pid_file);
+}

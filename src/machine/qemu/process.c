@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine's QEMU as a process; see internal.h.
+//
+// Theory of operation. QEMU writes its pid into qemu.pid. That number alone proves nothing: QEMU may have been killed,
+// and the pid given to somebody else's process. So first a pidfd is taken, which stays with the one process that had
+// the pid at that moment; then that process's arguments are read, and only a process that was started with `-pidfile
+// OUR-PATH` is the machine's QEMU. Waiting and killing go through the pidfd, so no later reuse of the number can make
+// us hit a stranger.
+#include "internal.h"
+
+#include "lib/alloc.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/number.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+enum { PID_FILE_MAX = 64, ARGUMENTS_MAX = 256 << 10 };
+
+static int read_pid(const char *path, int *ret)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+
+	if (file_read(path, PID_FILE_MAX, &text, NULL) < 0)
+		return -ENOENT;
+	buf_trim_end(&text);
+	return number_parse_int(buf_str(&text), 2, 1 << 22, ret, NULL);
+}
+
+// Was the process started with `-pidfile PATH`? Its arguments are NUL-terminated strings, one after the other.
+static bool has_pid_file_argument(int pid, const char *pid_file)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/cmdline", pid);
+	cleanup_buf struct buf text = BUF_INIT;
+	bool option = false;
+
+	if (file_read(path, ARGUMENTS_MAX, &text, NULL) < 0)
+		return false;
+	for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1) {
+		if (option && strcmp(text.data + at, pid_file) == 0)
+			return true;
+		option = strcmp(text.data + at, "-pidfile") == 0;
+	}
+	return false;
+}
+
+int qemu_process_find(const struct machine *m, int *ret_pidfd, struct error *err)
+{
+	cleanup_free char *pid_file = machine_path(m, "qemu.pid");
+	int pid;
+
+	if (read_pid(pid_file, &pid) < 0)
+		return 0;
+	cleanup_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return errno == ESRCH ? 0 : error_set(err, errno, "look at process %d of machine \"%s\"", pid, m->name);
+	if (!has_pid_file_argument(pid, pid_file) || qemu_process_wait(pidfd, 0))
+		return 0;
+	*ret_pidfd = take_fd(&pidfd);
+	return 1;
+}
+
+int qemu_process_wait(int pidfd, int timeout_ms)
+{
+	int64_t deadline = clock_ms() + timeout_ms;
+	struct pollfd one = { .fd = pidfd, .events = POLLIN };
+
+	for (;;) {
+		int64_t left = deadline - clock_ms();
+		int n = poll(&one, 1, left < 0 ? 0 : (int)left);
+		if (n > 0)
+			return 1;
+		// A signal (Ctrl-C) ends the wait: the caller looks what to do.
+		if (n < 0 || clock_ms() >= deadline)
+			return 0;
+	}
+}
+
+int qemu_process_kill(int pidfd, struct error *err)
+{
+	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return error_set(err, errno, "kill QEMU");
+	return 0;
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The QEMU driver: machines that run as the user, without root, with their ports forwarded to 127.0.0.1.
+#pragma once
+
+#include "../driver.h"
+
+extern const struct driver qemu_driver;
+extern const struct option_row qemu_options_rows[];
+
+// The flags `--qemu-…` of create.
+struct qemu_options {
+	int memory; // MB
+	int cpu_count; // -1: all of the host's
+	int disk_size; // MB
+	char *boot2docker_url; // ISO or folder with vmlinuz and initrd.img; empty: the installed one
+	char *accelerator; // empty: the best that really works
+	char *program;
+	bool display; // a window; otherwise there is none
+	bool nographic; // accepted: no window is the default
+	bool virtio_drives; // accepted: the disk is always virtio
+	char *network; // "user"
+	int ssh_port, docker_port; // on 127.0.0.1; 0: a free one
+};

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waiting for a machine; see wait.h.
+#include "wait.h"
+
+#include "driver.h"
+#include "engine.h"
+#include "lib/alloc.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "net.h"
+#include "run.h"
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+enum {
+	READY_TIMEOUT_MS = 300 * 1000, // a guest without hardware acceleration on a busy host
+	TRY_FIRST_MS =
+		1500, // until the guest has an address, a connection is accepted and then silent: so try anew soon
+	TRY_MAX_MS = 10 * 1000,
+	PAUSE_MS = 80,
+	PLAIN_LINE_MS = 10 * 1000,
+	CONSOLE_TAIL_BYTES = 8192,
+	CONSOLE_TAIL_LINES = 20,
+};
+
+void wait_begin(struct wait *w, const char *what)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	*w = (struct wait){ .what = what, .started = clock_ms(), .terminal = isatty(STDERR_FILENO) };
+	w->colour = w->terminal && !(no_color && *no_color);
+	w->next_line = w->started + PLAIN_LINE_MS;
+	if (!w->terminal)
+		log_info("Waiting for %s...", what);
+}
+
+void wait_tick(struct wait *w)
+{
+	static const char *const frames[] = { "|", "/", "-", "\\" };
+	long long seconds = (clock_ms() - w->started) / 1000;
+
+	if (w->terminal) {
+		fprintf(stderr, "\r%s%s%s Waiting for %s... %lld s ", w->colour ? "\033[36m" : "",
+			frames[w->frame++ % 4], w->colour ? "\033[0m" : "", w->what, seconds);
+	} else if (clock_ms() >= w->next_line) {
+		log_info("Still waiting for %s (%lld s)...", w->what, seconds);
+		w->next_line += PLAIN_LINE_MS;
+	}
+}
+
+void wait_end(struct wait *w)
+{
+	if (w->terminal)
+		fprintf(stderr, "\r%*s\r", (int)strlen(w->what) + 40, "");
+}
+
+// The last bytes of the console, without the first, broken line.
+static int read_tail(const char *path, struct buf *ret)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+
+	if (size < 0)
+		return -errno;
+	if (lseek(fd, size > CONSOLE_TAIL_BYTES ? size - CONSOLE_TAIL_BYTES : 0, SEEK_SET) < 0)
+		return -errno;
+	return file_read_fd(fd, path, CONSOLE_TAIL_BYTES * 2, ret, NULL);
+}
+
+static const char *last_lines(const struct buf *text)
+{
+	const char *start = buf_str(text) + text->len;
+
+	for (int lines = 0; start > text->data; start--)
+		if (start[-1] == '\n' && lines++ == CONSOLE_TAIL_LINES)
+			break;
+	return start;
+}
+
+static void show_console(const struct machine *m)
+{
+	cleanup_free char *path = m->driver->console_path(m);
+	cleanup_buf struct buf text = BUF_INIT;
+
+	if (!path || read_tail(path, &text) < 0 || !text.len) {
+		fprintf(stderr, "The console of \"%s\" is empty.\n", m->name);
+		return;
+	}
+	buf_trim_end(&text);
+	fprintf(stderr, "The last lines of the console of \"%s\":\n    ", m->name);
+	// The guest's bytes must not steer the user's terminal.
+	for (const char *c = last_lines(&text); *c; c++)
+		if (*c == '\n')
+			fputs("\n    ", stderr);
+		else if ((unsigned char)*c >= ' ' && *c != 0x7f)
+			fputc(*c, stderr);
+	fputc('\n', stderr);
+}
+
+// It runs no longer: waiting on would be in vain.
+static int check_alive(struct machine *m, struct error *err)
+{
+	enum machine_state state;
+	struct error ignored = ERROR_INIT;
+
+	if (m->driver->state(m, STATE_TIMEOUT_MS, &state, &ignored) < 0 || state != STATE_STOPPED)
+		return 0;
+	return error_say(err, ESHUTDOWN, "machine \"%s\" stopped by itself while it was starting", m->name);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int wait_engine(struct machine *m, struct wait *w, int64_t deadline, struct error *err)
+{
+	int64_t patience = TRY_FIRST_MS;
+	int r;
+
+	for (;;) {
+		cleanup_free char *version = NULL;
+		struct error why = ERROR_INIT;
+		if (machine_engine_version(m, earlier(deadline, clock_ms() + patience), &version, &why) == 0)
+			return 0;
+		r = interrupt_check(err);
+		if (r == 0)
+			r = check_alive(m, err);
+		if (r < 0)
+			return r;
+		if (clock_ms() >= deadline)
+			return error_say(err, ETIMEDOUT,
+					 "the engine of machine \"%s\" did not answer within %d s: %.300s", m->name,
+					 READY_TIMEOUT_MS / 1000, why.msg);
+		if (why.code == ETIMEDOUT)
+			patience = earlier(patience + 500, TRY_MAX_MS);
+		wait_tick(w);
+		clock_sleep_ms(PAUSE_MS);
+	}
+}
+
+static int wait_ssh(struct machine *m, struct wait *w, int64_t deadline, struct error *err)
+{
+	while (net_check_banner(machine_ip(m), machine_ssh_port(m), "SSH-", earlier(deadline, clock_ms() + TRY_MAX_MS),
+				err) < 0) {
+		struct error why = ERROR_INIT;
+		int r = interrupt_check(&why);
+		if (r == 0)
+			r = check_alive(m, &why);
+		if (r == 0 && clock_ms() >= deadline)
+			r = error_say(&why, ETIMEDOUT, "SSH of machine \"%s\" did not answer within %d s: %.300s",
+				      m->name, READY_TIMEOUT_MS / 1000, err->msg);
+		if (r < 0) {
+			*err = why;
+			return r;
+		}
+		wait_tick(w);
+		clock_sleep_ms(PAUSE_MS);
+	}
+	error_clear(err);
+	return 0;
+}
+
+int machine_wait_ready(struct machine *m, struct error *err)
+{
+	cleanup_free char *what = xasprintf("Docker on \"%s\"", m->name);
+	int64_t deadline = clock_ms() + READY_TIMEOUT_MS;
+	struct wait w;
+
+	wait_begin(&w, what);
+	int r = wait_engine(m, &w, deadline, err);
+	if (r == 0)
+		r = wait_ssh(m, &w, deadline, err);
+	wait_end(&w);
+	if (r < 0 && r != -EINTR)
+		show_console(m);
+	return r;
+}
