@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// The data disk: looking at block devices and choosing.
+//
+// Theory of operation
+//
+// Looking (disk_examine) and choosing (disk_choose) are apart: the choice is a pure function over facts, and the tests run it
+// over image files. Signatures are libblkid's business. The order of the choice is a contract; what protects foreign data is
+// that only two kinds of disk are ever prepared: one that carries the magic as its first bytes, which nothing else writes, and
+// a disk of VMware's that is blank by three judges (no signature, no partition table, 256 KiB of zeros). Both only as whole
+// disks, and only when they could be read without an error.
+#include "disk.h"
+
+#include "lib/alloc.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "lib/number.h"
+#include "lib/strv.h"
+#include "tar.h"
+
+#include <blkid/blkid.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void disk_facts_done(struct disk_facts *f)
+{
+	free(f->name);
+	free(f->path);
+	free(f->type);
+	free(f->label);
+	*f = (struct disk_facts){ .name = NULL };
+}
+
+static char *probe_value(blkid_probe probe, const char *key)
+{
+	const char *value;
+
+	return blkid_probe_lookup_value(probe, key, &value, NULL) == 0 ? xstrdup(value) : NULL;
+}
+
+// 0 or -errno. An ambivalent result (several signatures) counts as a signature without a file system.
+static int examine_signatures(struct disk_facts *f, int fd, struct error *err)
+{
+	blkid_probe probe = blkid_new_probe();
+	int r = -1;
+
+	if (!probe)
+		return error_set(err, ENOMEM, "probe %s", f->path);
+	blkid_probe_enable_superblocks(probe, 1);
+	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_USAGE);
+	blkid_probe_enable_partitions(probe, 1);
+	if (blkid_probe_set_device(probe, fd, 0, 0) == 0)
+		r = blkid_do_safeprobe(probe);
+	f->signature = r == 0 || r == -2;
+	if (r == 0) {
+		f->type = probe_value(probe, "TYPE");
+		f->label = probe_value(probe, "LABEL");
+	}
+	blkid_free_probe(probe);
+	return r == -1 ? error_set(err, EIO, "look for signatures on %s", f->path) : 0;
+}
+
+static bool all_zero(const uint8_t *data, size_t len)
+{
+	return len > 0 && data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
+
+static int read_start(int fd, const char *path, struct buf *ret, struct error *err)
+{
+	buf_reserve(ret, DISK_BLANK_LEN);
+	while (ret->len < DISK_BLANK_LEN) {
+		char block[16384];
+		ssize_t len = pread(fd, block, sizeof(block), (off_t)ret->len);
+
+		if (len < 0)
+			return error_set(err, errno, "read %s", path);
+		if (len == 0)
+			break;
+		buf_add(ret, block, (size_t)len);
+	}
+	return 0;
+}
+
+int disk_examine(struct disk_facts *f, struct error *err)
+{
+	cleanup_close int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	cleanup_buf struct buf start = BUF_INIT;
+	off_t end;
+	int r;
+
+	if (fd < 0)
+		return error_set(err, errno, "open %s", f->path);
+	end = lseek(fd, 0, SEEK_END);
+	if (end < 0)
+		return error_set(err, errno, "size of %s", f->path);
+	f->size = (uint64_t)end;
+	r = read_start(fd, f->path, &start, err);
+	if (r == 0)
+		r = examine_signatures(f, fd, err);
+	if (r < 0)
+		return r;
+	f->magic = start.len >= DISK_MAGIC_LEN && tar_has_magic(start.data, DISK_MAGIC_LEN);
+	f->zero = start.len == DISK_BLANK_LEN && all_zero((const uint8_t *)start.data, start.len);
+	f->readable = true;
+	return 0;
+}
+
+static bool is_data_type(const char *type)
+{
+	return type && (strcmp(type, "ext4") == 0 || strcmp(type, "btrfs") == 0);
+}
+
+static bool has_label(const struct disk_facts *f)
+{
+	return f->type && f->label && strcmp(f->label, DISK_LABEL) == 0;
+}
+
+static bool has_magic(const struct disk_facts *f)
+{
+	return f->magic && !f->is_partition && !f->read_only;
+}
+
+static bool is_blank_vmware(const struct disk_facts *f)
+{
+	return f->vmware && f->zero && !f->signature && !f->is_partition && !f->read_only;
+}
+
+static bool is_file_system(const struct disk_facts *f)
+{
+	return is_data_type(f->type);
+}
+
+struct disk_choice disk_choose(const struct disk_facts *facts, size_t count)
+{
+	static const struct {
+		bool (*fits)(const struct disk_facts *f);
+		enum disk_use use;
+		const char *why;
+	} order[] = {
+		{ has_label, DISK_MOUNT, "its label is " DISK_LABEL },
+		{ has_magic, DISK_PREPARE, "it asks to be formatted" },
+		{ is_blank_vmware, DISK_PREPARE, "it is a blank disk of VMware" },
+		{ is_file_system, DISK_MOUNT, "it is the first ext4 or btrfs" },
+	};
+
+	for (size_t o = 0; o < ARRAY_SIZE(order); o++)
+		for (size_t i = 0; i < count; i++)
+			if (facts[i].readable && order[o].fits(&facts[i]))
+				return (struct disk_choice){ .use = order[o].use,
+							     .disk = &facts[i],
+							     .why = order[o].why };
+	return (struct disk_choice){ .use = DISK_NONE, .why = "no disk is ours" };
+}
+
+// sd*, vd*, nvme*, xvd*, mmcblk*, hd*: what is a disk to people.
+static bool is_candidate(const char *name)
+{
+	static const char *const others[] = { "loop", "ram", "zram", "fd", "sr", "nbd", "dm-", "md" };
+
+	if (name[0] == '.')
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (strncmp(name, others[i], strlen(others[i])) == 0)
+			return false;
+	return true;
+}
+
+static char *block_attribute(const struct guest *g, const char *name, const char *attribute)
+{
+	cleanup_free char *path = xasprintf("/sys/class/block/%s/%s", name, attribute);
+	char *text = guest_read(g, path);
+
+	return text ? text : xstrdup("");
+}
+
+static bool is_vmware(const struct guest *g, const char *name)
+{
+	cleanup_free char *vendor = block_attribute(g, name, "device/vendor");
+	cleanup_free char *model = block_attribute(g, name, "device/model");
+
+	vendor[strcspn(vendor, " ,")] = '\0';
+	return strcmp(vendor, "VMware") == 0 &&
+	       (strncmp(model, "VMware Virtual S", 16) == 0 || strncmp(model, "Virtual disk", 12) == 0);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct disk_facts *left = a, *right = b;
+
+	return strverscmp(left->name, right->name);
+}
+
+static void add_device(const struct guest *g, const char *name, struct disk_facts **facts, size_t *count)
+{
+	cleanup_free char *read_only = block_attribute(g, name, "ro");
+	cleanup_free char *size = block_attribute(g, name, "size");
+	cleanup_free char *partition = xasprintf("%s/sys/class/block/%s/partition", g->root, name);
+	struct disk_facts f = { .name = xstrdup(name), .path = xasprintf("%s/dev/%s", g->root, name) };
+	struct error err = ERROR_INIT;
+
+	f.read_only = strcmp(read_only, "1") == 0;
+	f.is_partition = file_exists(partition);
+	f.vmware = is_vmware(g, name);
+	if (strcmp(size, "0") != 0 && disk_examine(&f, &err) < 0)
+		log_warn("disk %s is left alone: %s", name, err.msg);
+	*facts = xreallocarray(*facts, *count + 1, sizeof(**facts));
+	(*facts)[(*count)++] = f;
+}
+
+void disk_list(const struct guest *g, struct disk_facts **ret, size_t *ret_count)
+{
+	cleanup_free char *path = guest_path(g, "/sys/class/block");
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	*ret = NULL;
+	*ret_count = 0;
+	while (dir && (entry = readdir(dir)))
+		if (is_candidate(entry->d_name))
+			add_device(g, entry->d_name, ret, ret_count);
+	if (dir)
+		closedir(dir);
+	if (*ret_count > 1)
+		qsort(*ret, *ret_count, sizeof(**ret), by_name);
+}
+
+void disk_list_done(struct disk_facts *facts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		disk_facts_done(&facts[i]);
+	free(facts);
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The data disk: which one it is. A disk that holds anything that is not ours is never written to.
+#pragma once
+
+#include "guest.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DISK_LABEL "boot2docker-data"
+#define DISK_SWAP_LABEL "boot2dockerswap"
+#define DISK_MAGIC_LEN 4096 // what is saved as userdata.tar
+#define DISK_BLANK_LEN (256 * 1024)
+
+// What was seen on a block device (a disk or a partition). Looking never writes.
+struct disk_facts {
+	char *name; // "vda", "vda1"
+	char *path; // "/dev/vda"
+	uint64_t size;
+	bool is_partition, read_only;
+	bool vmware; // a virtual disk of VMware, by vendor and model
+	bool readable; // false: nothing below is known
+	bool magic; // begins with the magic tar
+	bool zero; // the first DISK_BLANK_LEN bytes are zero
+	bool signature; // libblkid knows something on it: file system, RAID member, encryption, partition table
+	char *type, *label; // of the file system; NULL
+};
+
+enum disk_use { DISK_NONE, DISK_MOUNT, DISK_PREPARE };
+
+struct disk_choice {
+	enum disk_use use;
+	const struct disk_facts *disk;
+	const char *why; // in words, for the log
+};
+
+// Looks at one device or image file; name, is_partition, read_only and vmware are the caller's to set before.
+int disk_examine(struct disk_facts *f, struct error *err) MUST_CHECK;
+void disk_facts_done(struct disk_facts *f);
+
+// The choice of guest.md: the label; the magic; blank and of VMware; the first ext4 or btrfs. Facts in the order of names.
+struct disk_choice disk_choose(const struct disk_facts *facts, size_t count);
+
+// Finds the block devices that could be data disks (no loops, RAM disks, floppies, CDs), sorted by name, and looks at each.
+void disk_list(const struct guest *g, struct disk_facts **ret, size_t *ret_count);
+void disk_list_done(struct disk_facts *facts, size_t count);

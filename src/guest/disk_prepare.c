@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Making a data disk.
+//
+// Theory of operation
+//
+// The magic that allows us to write to the disk lies in its first sectors, where the partition table has to go. So the table is
+// written last: mkfs makes the file system, already holding the folders and userdata.tar, at the offset where its partition
+// will be; then the swap signature; then all that reaches the disk; then sfdisk writes the table, whose protective MBR (the
+// last thing that libfdisk writes) replaces the magic in one sector. Before that moment the disk asks to be formatted, after
+// it the disk is whole. The swap signature is written here rather than by mkswap, which cannot write at an offset in every
+// version that people build with.
+#include "disk_prepare.h"
+
+#include "disk.h"
+#include "lib/alloc.h"
+#include "lib/file.h"
+#include "lib/path.h"
+#include "lib/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#define MIB (1024ULL * 1024)
+#define SWAP_PAGE 4096
+
+int disk_layout(uint64_t size, struct disk_layout *ret, struct error *err)
+{
+	uint64_t swap = size < 4000000000ULL ? size / 4 : 1000000000ULL;
+	uint64_t end = size / MIB * MIB - MIB; // the last MiB holds the second partition table
+
+	if (size < 64 * MIB)
+		return error_say(err, ENOSPC, "a disk of %llu bytes is too small for data: give it 64 MiB at least",
+				 (unsigned long long)size);
+	swap = swap / MIB * MIB;
+	*ret = (struct disk_layout){ .data_start = MIB, .swap_size = swap, .swap_start = end - swap };
+	ret->data_size = ret->swap_start - ret->data_start;
+	return 0;
+}
+
+// The signature of mkswap(8): one page with version, last page, UUID and label at byte 1024, and the magic at its end.
+int disk_write_swap(const char *path, uint64_t offset, uint64_t size, const char *label, struct error *err)
+{
+	uint8_t page[SWAP_PAGE] = { 0 };
+	uint32_t header[3] = { 1, (uint32_t)(size / SWAP_PAGE - 1), 0 };
+	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(err, errno, "open %s", path);
+	memcpy(page + 1024, header, sizeof(header));
+	if (getrandom(page + 1036, 16, 0) != 16)
+		return error_set(err, errno, "random bytes for a UUID");
+	page[1036 + 6] = (page[1036 + 6] & 0x0f) | 0x40; // a random UUID by RFC 9562
+	page[1036 + 8] = (page[1036 + 8] & 0x3f) | 0x80;
+	memcpy(page + 1052, label, strnlen(label, 16));
+	memcpy(page + SWAP_PAGE - 10, "SWAPSPACE2", 10);
+	if (pwrite(fd, page, sizeof(page), (off_t)offset) != (ssize_t)sizeof(page))
+		return error_set(err, errno, "write a swap signature to %s", path);
+	return 0;
+}
+
+static int make_staging(const char *staging, const void *userdata, struct error *err)
+{
+	cleanup_free char *docker = path_join(staging, "var/lib/docker");
+	cleanup_free char *ours = path_join(staging, "var/lib/boot2docker");
+	cleanup_free char *tmp = path_join(staging, "tmp");
+	cleanup_free char *tar = path_join(ours, "userdata.tar");
+	int r = file_remove_tree(staging, err);
+
+	if (r == 0)
+		r = file_mkdirs(docker, 0755, err);
+	if (r == 0)
+		r = file_mkdirs(ours, 0755, err);
+	if (r == 0)
+		r = file_mkdirs(tmp, 0755, err);
+	if (r < 0)
+		return r;
+	if (chmod(docker, 0710) < 0 || chmod(tmp, 01777) < 0)
+		return error_set(err, errno, "set modes below %s", staging);
+	return userdata ? file_replace(tar, userdata, DISK_MAGIC_LEN, 0600, err) : 0;
+}
+
+static int make_file_system(const char *path, const struct disk_layout *layout, const char *staging, struct error *err)
+{
+	cleanup_free char *extended = xasprintf("offset=%llu,lazy_itable_init=1,lazy_journal_init=1,nodiscard",
+						(unsigned long long)layout->data_start);
+	cleanup_free char *size = xasprintf("%lluk", (unsigned long long)layout->data_size / 1024);
+	const char *argv[] = { "mkfs.ext4", "-q",    "-F", "-L",     DISK_LABEL, "-i", "8192",
+			       "-d",        staging, "-E", extended, path,       size, NULL };
+	struct proc_spec spec = { .argv = argv, .timeout_ms = 180000 };
+
+	return proc_check(&spec, err);
+}
+
+static int write_table(const char *path, const struct disk_layout *layout, struct error *err)
+{
+	cleanup_free char *table = xasprintf(
+		"label: gpt\n"
+		"start=%lluKiB, size=%lluKiB, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, name=\"" DISK_LABEL "\"\n"
+		"start=%lluKiB, size=%lluKiB, type=0657FD6D-A4AB-43C4-84E5-0933C84B4F4F, name=\"" DISK_SWAP_LABEL
+		"\"\n",
+		(unsigned long long)layout->data_start / 1024, (unsigned long long)layout->data_size / 1024,
+		(unsigned long long)layout->swap_start / 1024, (unsigned long long)layout->swap_size / 1024);
+	const char *const argv[] = { "sfdisk", "-q", "--wipe", "never", "--wipe-partitions", "never", path, NULL };
+	struct proc_spec spec = {
+		.argv = argv, .in = PROC_DATA, .input = table, .input_len = strlen(table), .timeout_ms = 30000
+	};
+
+	return proc_check(&spec, err);
+}
+
+static int flush(const char *path, struct error *err)
+{
+	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return error_set(err, errno, "flush %s", path);
+	return 0;
+}
+
+int disk_prepare(const char *path, uint64_t size, const char *staging, const void *userdata, struct error *err)
+{
+	struct disk_layout layout = { .data_start = 0 };
+	int r = disk_layout(size, &layout, err);
+
+	if (r == 0)
+		r = make_staging(staging, userdata, err);
+	if (r == 0)
+		r = make_file_system(path, &layout, staging, err);
+	if (r == 0)
+		r = disk_write_swap(path, layout.swap_start, layout.swap_size, DISK_SWAP_LABEL, err);
+	if (r == 0)
+		r = flush(path, err);
+	if (r == 0)
+		r = write_table(path, &layout, err);
+	if (r == 0)
+		r = flush(path, err);
+	(void)!file_remove_tree(staging, NULL);
+	return r < 0 ? error_wrap(err, "preparing %s", path) : 0;
+}

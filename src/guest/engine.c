@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Docker engine.
+//
+// Theory of operation
+//
+// All that depends on the profile happens in dockerd's own child, at each start of it: the profile is evaluated, certificates
+// are looked at (and made by b2d-certs when they are missing, expire soon, or lack a name), the arguments are put together, and
+// the child becomes dockerd. containerd starts beside it, not by it: that saves a second. dockerd's client waits for
+// containerd's socket by itself.
+#include "engine.h"
+
+#include "bootlog.h"
+#include "lib/alloc.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "lib/number.h"
+#include "lib/path.h"
+#include "lib/proc.h"
+#include "network.h"
+#include "timeline.h"
+#include "users.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+
+#define SOCKET "/run/docker.sock"
+#define CONTAINERD_SOCKET "/run/containerd/containerd.sock"
+#define DAEMON_JSON "/etc/docker/daemon.json"
+#define ADDRESS_WAIT_MS 3000
+
+static bool json_has(const json_t *config, const char *key)
+{
+	return config && json_object_get(config, key);
+}
+
+static void add_hosts(const struct profile *p, const struct engine_facts *facts, const json_t *config, struct strv *ret)
+{
+	bool tls = strcmp(p->values[PROFILE_DOCKER_TLS], "no") != 0;
+
+	if (json_has(config, "hosts"))
+		return;
+	strv_push(ret, "-H");
+	strv_push(ret, "unix:///var/run/docker.sock");
+	if (tls && !facts->tls_files) // never an open port in place of a closed one
+		log_error("there are no certificates: the engine answers on its socket only, not on the network");
+	else
+		strv_split(ret, p->values[PROFILE_DOCKER_HOST], " \t\n");
+}
+
+static void add_tls(const struct profile *p, const struct engine_facts *facts, const json_t *config, struct strv *ret)
+{
+	const char *tls = p->values[PROFILE_DOCKER_TLS];
+
+	if (json_has(config, "tls") || json_has(config, "tlsverify"))
+		return;
+	if (strcmp(tls, "no") == 0) {
+		strv_push(ret, "--tls=false"); // said outright: dockerd waits 15 s when it is not
+		return;
+	}
+	if (!facts->tls_files)
+		return;
+	if (strcmp(tls, "auto") == 0)
+		strv_push(ret, "--tlsverify");
+	else
+		strv_split(ret, tls, " \t\n");
+	strv_pushf(ret, "--tlscacert=%s", p->values[PROFILE_CACERT]);
+	strv_pushf(ret, "--tlscert=%s", p->values[PROFILE_SERVERCERT]);
+	strv_pushf(ret, "--tlskey=%s", p->values[PROFILE_SERVERKEY]);
+}
+
+static void add_storage(const struct profile *p, const struct engine_facts *facts, const json_t *config,
+			struct strv *ret)
+{
+	const char *driver = p->values[PROFILE_DOCKER_STORAGE];
+
+	if (!json_has(config, "data-root"))
+		strv_pushf(ret, "--data-root=%s", p->values[PROFILE_DOCKER_DIR]);
+	if (json_has(config, "storage-driver"))
+		return;
+	if (strcmp(driver, "aufs") == 0) {
+		log_warn("DOCKER_STORAGE=aufs: aufs is no more; overlay2 is taken");
+		driver = "overlay2";
+	}
+	if (strcmp(driver, "auto") == 0)
+		driver = facts->on_btrfs ? "btrfs" : "overlay2";
+	strv_pushf(ret, "--storage-driver=%s", driver);
+}
+
+void engine_argv(const struct profile *p, const struct engine_facts *facts, struct strv *ret)
+{
+	cleanup_json json_t *config = NULL;
+	struct error err = ERROR_INIT;
+
+	if (facts->daemon_json &&
+	    json_read_text(facts->daemon_json, strlen(facts->daemon_json), DAEMON_JSON, &config, &err) < 0)
+		log_error("%s", err.msg); // dockerd will say the same and end
+	strv_push(ret, "/usr/local/bin/dockerd");
+	if (!json_has(config, "containerd"))
+		strv_push(ret, "--containerd=" CONTAINERD_SOCKET);
+	if (!json_has(config, "pidfile"))
+		strv_push(ret, "--pidfile=/var/run/docker.pid");
+	if (!json_has(config, "runtimes"))
+		strv_push(ret, "--add-runtime=crun=/usr/bin/crun");
+	if (!json_has(config, "default-runtime") && !json_has(config, "runtimes"))
+		strv_push(ret, "--default-runtime=crun");
+	add_storage(p, facts, config, ret);
+	add_hosts(p, facts, config, ret);
+	add_tls(p, facts, config, ret);
+	strv_split(ret, p->values[PROFILE_EXTRA_ARGS], " \t\n");
+}
+
+// The addresses that the server certificate has to name. DHCP runs at the same time as the boot: it gets a moment.
+static void wait_for_address(const struct guest *g, const struct strv *interfaces, struct strv *ret)
+{
+	int64_t deadline = clock_ms() + ADDRESS_WAIT_MS;
+
+	for (size_t i = 0; i < interfaces->count; i++) {
+		size_t before = ret->count;
+
+		network_addresses(interfaces->items[i], ret);
+		// Only for the first: the others may well be without a server.
+		while (i == 0 && ret->count == before && network_is_ethernet(g, interfaces->items[i]) &&
+		       clock_ms() < deadline) {
+			clock_sleep_ms(20);
+			network_addresses(interfaces->items[i], ret);
+		}
+	}
+}
+
+static void certificate_names(const struct guest *g, const struct profile *p, struct strv *ret)
+{
+	static const char *const always[] = { "localhost", "127.0.0.1", "::1", NULL };
+	cleanup_free char *hostname = guest_read(g, "/proc/sys/kernel/hostname");
+	cleanup_strv struct strv interfaces = STRV_INIT;
+
+	strv_push(ret, hostname && *hostname ? hostname : "boot2docker");
+	strv_push_all(ret, always);
+	strv_split(&interfaces, p->values[PROFILE_CERT_INTERFACES], " \t\n");
+	wait_for_address(g, &interfaces, ret);
+}
+
+static int run_certs(const struct guest *g, const struct profile *p, struct error *err)
+{
+	static const struct {
+		const char *flag;
+		enum profile_name value;
+	} flags[] = {
+		{ "--ca-cert", PROFILE_CACERT },         { "--ca-key", PROFILE_CAKEY },
+		{ "--server-cert", PROFILE_SERVERCERT }, { "--server-key", PROFILE_SERVERKEY },
+		{ "--client-cert", PROFILE_CERT },       { "--client-key", PROFILE_KEY },
+		{ "--organization", PROFILE_ORG },       { "--server-organization", PROFILE_SERVERORG },
+		{ "--ca-organization", PROFILE_CAORG },
+	};
+	cleanup_strv struct strv argv = STRV_INIT, names = STRV_INIT;
+	struct proc_spec spec = { .timeout_ms = 60000, .out = PROC_INHERIT };
+
+	certificate_names(g, p, &names);
+	strv_push(&argv, GUEST_PROGRAMS "/b2d-certs");
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		strv_push(&argv, flags[i].flag);
+		strv_push(&argv, p->values[flags[i].value]);
+	}
+	for (size_t i = 0; i < names.count; i++) {
+		strv_push(&argv, "--name");
+		strv_push(&argv, names.items[i]);
+	}
+	spec.argv = (const char *const *)strv_argv(&argv);
+	return proc_check(&spec, err);
+}
+
+// The client's files, where the docker client looks for them.
+static void copy_client_files(const struct guest *g, const struct profile *p)
+{
+	static const struct {
+		enum profile_name from;
+		const char *to;
+		mode_t mode;
+	} files[] = { { PROFILE_CACERT, "ca.pem", 0644 },
+		      { PROFILE_CERT, "cert.pem", 0644 },
+		      { PROFILE_KEY, "key.pem", 0600 } };
+	cleanup_free char *folder = guest_path(g, "/home/docker/.docker");
+	struct error err = ERROR_INIT;
+	struct user docker;
+
+	if (user_find(g, "docker", &docker, &err) < 0 || file_mkdirs(folder, 0700, &err) < 0) {
+		log_warn("client certificates: %s", err.msg);
+		return;
+	}
+	(void)!lchown(folder, docker.uid, docker.gid);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		cleanup_free char *to = path_join(folder, files[i].to);
+
+		if (!file_exists(p->values[files[i].from]))
+			continue;
+		if (file_copy(p->values[files[i].from], to, files[i].mode, &err) < 0)
+			log_warn("client certificates: %s", err.msg);
+		else
+			(void)!lchown(to, docker.uid, docker.gid);
+	}
+	user_done(&docker);
+}
+
+static bool tls_files_exist(const struct profile *p)
+{
+	return file_exists(p->values[PROFILE_CACERT]) && file_exists(p->values[PROFILE_SERVERCERT]) &&
+	       file_exists(p->values[PROFILE_SERVERKEY]);
+}
+
+// A CA without its key was given by somebody who makes the server's certificate as well (Docker Machine): theirs are used as they
+// are.
+static bool ensure_certificates(const struct guest *g, const struct profile *p)
+{
+	struct error err = ERROR_INIT;
+	int64_t start = bootlog_now_us();
+	bool given = p->is_set[PROFILE_CACERT] && !p->is_set[PROFILE_CAKEY];
+	int r = 0;
+
+	if (!given)
+		r = run_certs(g, p, &err);
+	else if (!tls_files_exist(p))
+		r = error_say(&err, ENOENT, "the profile gives CACERT without CAKEY, and not all of %s, %s, %s exist",
+			      p->values[PROFILE_CACERT], p->values[PROFILE_SERVERCERT], p->values[PROFILE_SERVERKEY]);
+	if (r < 0)
+		log_error("certificates: %s", err.msg);
+	copy_client_files(g, p);
+	timeline_add(g, TIMELINE_STEP, "certificates", start, bootlog_now_us(), r < 0);
+	return tls_files_exist(p);
+}
+
+// Containers get what dockerd has, unless told otherwise.
+static void set_limits(const struct profile *p)
+{
+	uint64_t files = 1048576;
+	struct error err = ERROR_INIT;
+
+	if (number_parse_u64(p->values[PROFILE_DOCKER_ULIMITS], 1024, 1073741816, &files, &err) < 0)
+		log_warn("DOCKER_ULIMITS: %s; %llu is taken", err.msg, (unsigned long long)files);
+	const struct rlimit open_files = { .rlim_cur = files, .rlim_max = files };
+	const struct rlimit none = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
+
+	if (setrlimit(RLIMIT_NOFILE, &open_files) < 0 || setrlimit(RLIMIT_NPROC, &none) < 0 ||
+	    setrlimit(RLIMIT_CORE, &none) < 0)
+		log_warn("limits of the engine: %s", strerror(errno));
+}
+
+static void redirect_log(const struct profile *p)
+{
+	const char *path = p->values[PROFILE_DOCKER_LOGFILE];
+	int fd;
+
+	if (strcmp(path, dockerd_service.log) == 0)
+		return;
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+	if (fd < 0) {
+		log_warn("DOCKER_LOGFILE %s: %s", path, strerror(errno));
+		return;
+	}
+	dup2(fd, 1);
+	dup2(fd, 2);
+}
+
+static int prepare_dockerd(struct guest *g, struct launch *launch, struct error *err)
+{
+	cleanup_free char *daemon_json = guest_read(g, DAEMON_JSON);
+	int64_t start = bootlog_now_us();
+	struct engine_facts facts = { .daemon_json = daemon_json };
+	struct profile profile;
+	struct statfs fs;
+
+	(void)err;
+	profile_evaluate(g, &profile);
+	timeline_add(g, TIMELINE_STEP, "profile", start, bootlog_now_us(), false);
+	redirect_log(&profile);
+	set_limits(&profile);
+	if (strcmp(profile.values[PROFILE_DOCKER_TLS], "no") != 0)
+		facts.tls_files = ensure_certificates(g, &profile);
+	facts.on_btrfs = statfs(profile.values[PROFILE_DOCKER_DIR], &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC;
+	engine_argv(&profile, &facts, &launch->argv);
+	for (size_t i = 0; i < profile.env.count; i++)
+		strv_push(&launch->env, profile.env.items[i]);
+	profile_done(&profile);
+	timeline_add(g, TIMELINE_MARK, "dockerd-exec", bootlog_now_us(), -1, false);
+	return 0;
+}
+
+static int prepare_containerd(struct guest *g, struct launch *launch, struct error *err)
+{
+	static const char *const argv[] = { "/usr/bin/containerd",
+					    "--address",
+					    CONTAINERD_SOCKET,
+					    "--root",
+					    "/var/lib/docker/containerd/daemon",
+					    "--log-level",
+					    "warn",
+					    NULL };
+
+	(void)g;
+	(void)err;
+	strv_push_all(&launch->argv, argv);
+	return 0;
+}
+
+const struct service_row containerd_service = {
+	.name = "containerd",
+	.prepare = prepare_containerd,
+	.after = "storage",
+	.log = "/var/log/containerd.log",
+	.oom_score = -999,
+	.stop_order = 1,
+};
+
+const struct service_row dockerd_service = {
+	.name = "docker",
+	.prepare = prepare_dockerd,
+	.after = "containerd bootsync hostname home sysctl",
+	.log = GUEST_DATA "/docker.log",
+	.oom_score = -500,
+	.stop_ms = 30000,
+	.stop_order = 0,
+};
+
+static int run_script(const struct guest *g, const char *name, int out_fd, struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s" GUEST_DATA "/%s", g->root, name);
+	const char *const argv[] = { "/bin/sh", path, NULL };
+	struct proc_spec spec = { .argv = argv, .out = PROC_FD, .errs = PROC_FD, .out_fd = out_fd, .err_fd = out_fd };
+	pid_t pid;
+	int r;
+
+	if (!file_exists(path))
+		return 0;
+	log_info("running %s", name);
+	pid = proc_spawn(&spec, err);
+	if (pid < 0)
+		return pid;
+	r = proc_wait(pid, name, -1, err);
+	if (r < 0)
+		return r;
+	log_info("%s ended with exit status %d", name, r);
+	return r > 0 ? error_say(err, EPROTO, "%s failed with exit status %d", name, r) : 0;
+}
+
+int engine_bootsync(struct guest *g, struct error *err)
+{
+	return run_script(g, "bootsync.sh", bootlog_fd(), err);
+}
+
+int engine_bootlocal(struct guest *g, struct error *err)
+{
+	cleanup_free char *path = guest_path(g, "/var/log/bootlocal.log");
+	cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return error_set(err, errno, "open %s", path);
+	return run_script(g, "bootlocal.sh", fd, err);
+}
+
+static bool engine_answers(const char *path)
+{
+	static const char request[] = "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n";
+	static const char good[] = "HTTP/1.1 200";
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timeval patience = { .tv_sec = 5 };
+	char answer[sizeof(good) - 1];
+
+	if (fd < 0 || strlen(path) >= sizeof(address.sun_path))
+		return false;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+	       send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) == (ssize_t)sizeof(request) - 1 &&
+	       recv(fd, answer, sizeof(answer), MSG_WAITALL) == (ssize_t)sizeof(answer) &&
+	       memcmp(answer, good, sizeof(answer)) == 0;
+}
+
+int engine_ready(struct guest *g, struct error *err)
+{
+	cleanup_free char *path = guest_path(g, SOCKET);
+
+	(void)err;
+	while (!engine_answers(path))
+		clock_sleep_ms(20);
+	timeline_add(g, TIMELINE_MARK, "engine-answers", bootlog_now_us(), -1, false);
+	log_info("Docker answers");
+	return 0;
+}

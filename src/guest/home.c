@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the host gave this machine. Both archives are foreign bytes: tar.h says what is refused.
+#include "home.h"
+
+#include "lib/alloc.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "tar.h"
+#include "users.h"
+
+#include <errno.h>
+
+#define USERDATA_MAX (1024 * 1024)
+#define PROVISION_FILE "/sys/firmware/qemu_fw_cfg/by_name/opt/boot2docker/provision.tar/raw"
+#define PROVISION_MAX (1024 * 1024)
+
+int home_userdata(struct guest *g, struct error *err)
+{
+	cleanup_free char *archive = guest_path(g, GUEST_DATA "/userdata.tar");
+	cleanup_free char *home = guest_path(g, "/home/docker");
+	cleanup_buf struct buf data = BUF_INIT;
+	struct tar_unpack how = { .folder = home, .size_max = USERDATA_MAX, .members_max = 1000 };
+	struct user docker;
+	int r;
+
+	if (!file_exists(archive))
+		return 0;
+	r = user_find(g, "docker", &docker, err);
+	if (r < 0)
+		return r;
+	how.uid = docker.uid;
+	how.gid = docker.gid;
+	user_done(&docker);
+	r = file_read(archive, USERDATA_MAX, &data, err);
+	if (r == 0)
+		r = tar_unpack(data.data, data.len, &how, err);
+	if (r < 0)
+		return error_wrap(err, "userdata.tar");
+	log_debug("userdata.tar: %d files", r);
+	return 0;
+}
+
+int home_provision(struct guest *g, struct error *err)
+{
+	cleanup_free char *archive = guest_path(g, PROVISION_FILE);
+	cleanup_free char *folder = guest_path(g, GUEST_DATA);
+	cleanup_buf struct buf data = BUF_INIT;
+	struct tar_unpack how = { .folder = folder, .size_max = PROVISION_MAX, .members_max = 100 };
+	int r;
+
+	if (!file_exists(archive))
+		return 0;
+	r = file_read(archive, PROVISION_MAX, &data, err);
+	if (r == 0)
+		r = tar_unpack(data.data, data.len, &how, err);
+	if (r < 0)
+		return error_wrap(err, "provision.tar");
+	log_info("the host provisioned this machine: %d files", r);
+	return 0;
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the host gave this machine: the user's keys on the data disk, files handed over at start.
+#pragma once
+
+#include "guest.h"
+
+// Step: userdata.tar of the data disk into docker's home.
+int home_userdata(struct guest *g, struct error *err) MUST_CHECK;
+// Step: QEMU's fw_cfg file opt/boot2docker/provision.tar over /var/lib/boot2docker.
+int home_provision(struct guest *g, struct error *err) MUST_CHECK;

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the initramfs into the real root.
+//
+// Theory of operation
+//
+// The initramfs holds this program, a list of kernel modules that mounting needs, and the layers: squashfs images, in name
+// order, the first on top. Each is mounted through a loop device; an overlay joins them below a tmpfs, which takes all that is
+// written. The mounts of the kernel's file systems move along, the overlay is moved over "/", and this process changes its root
+// to it. The layers' files stay in the (now unreachable) initramfs: the system runs from memory, the boot medium can go.
+#include "layers.h"
+
+#include "lib/alloc.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "lib/strv.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#define NEW_ROOT "/newroot"
+#define WRITABLE "/writable" // the tmpfs with the overlay's upper and work folders
+#define LOWER "/lower"
+
+static int insert_module(const char *path, struct error *err)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(err, errno, "open kernel module %s", path);
+	if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
+		return error_set(err, errno, "insert kernel module %s", path);
+	return 0;
+}
+
+// A module that does not load is only logged: whether it was needed shows when the layers are mounted.
+static void insert_boot_modules(void)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	cleanup_strv struct strv paths = STRV_INIT;
+	struct error err = ERROR_INIT;
+
+	if (file_read("/boot/modules", 64 * 1024, &text, &err) < 0) {
+		log_warn("%s; going on with what is built into the kernel", err.msg);
+		return;
+	}
+	strv_split(&paths, buf_str(&text), "\n");
+	for (size_t i = 0; i < paths.count; i++)
+		if (insert_module(paths.items[i], &err) < 0)
+			log_error("%s", err.msg);
+}
+
+// Says what the kernel cannot do, rather than leaving a bare ENODEV.
+static int explain_mount(const char *type, int code, const char *what, struct error *err)
+{
+	cleanup_buf struct buf known = BUF_INIT;
+	cleanup_free char *word = xasprintf("\t%s\n", type);
+
+	if (code == ENODEV && file_read("/proc/filesystems", 64 * 1024, &known, NULL) == 0 &&
+	    !strstr(buf_str(&known), word))
+		return error_say(err, ENODEV, "%s: this kernel has no %s (add its module to /boot/modules)", what,
+				 type);
+	return error_set(err, code, "%s", what);
+}
+
+// The caller holds *ret_fd until the mount holds the device: without a holder AUTOCLEAR would detach it at once.
+static int attach_loop(const char *image, char **ret_device, int *ret_fd, struct error *err)
+{
+	cleanup_close int file = open(image, O_RDONLY | O_CLOEXEC);
+	cleanup_close int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	cleanup_close int loop = -1;
+	cleanup_free char *device = NULL;
+	struct loop_config config = { .info = { .lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR } };
+	int number;
+
+	if (file < 0)
+		return error_set(err, errno, "open layer %s", image);
+	if (control < 0)
+		return error_set(err, errno,
+				 "open /dev/loop-control (the kernel needs loop, built in or in /boot/modules)");
+	number = ioctl(control, LOOP_CTL_GET_FREE);
+	if (number < 0)
+		return error_set(err, errno, "get a free loop device");
+	device = xasprintf("/dev/loop%d", number);
+	loop = open(device, O_RDWR | O_CLOEXEC);
+	if (loop < 0)
+		return error_set(err, errno, "open %s", device);
+	config.fd = (uint32_t)file;
+	if (ioctl(loop, LOOP_CONFIGURE, &config) < 0)
+		return error_set(err, errno, "attach %s to %s", image, device);
+	*ret_device = take_ptr(device);
+	*ret_fd = take_fd(&loop);
+	return 0;
+}
+
+static int mount_layer(const char *name, struct buf *lower, struct error *err)
+{
+	cleanup_free char *image = xasprintf("/layers/%s", name);
+	cleanup_free char *target = xasprintf(LOWER "/%s", name);
+	cleanup_free char *what = xasprintf("mount layer %s", image);
+	cleanup_free char *device = NULL;
+	cleanup_close int loop = -1;
+	int r = attach_loop(image, &device, &loop, err);
+
+	if (r < 0)
+		return r;
+	mkdir(target, 0755);
+	if (mount(device, target, "squashfs", MS_RDONLY | MS_NODEV, NULL) < 0)
+		return explain_mount("squashfs", errno, what, err);
+	buf_printf(lower, "%s%s", lower->len ? ":" : "", target);
+	return 0;
+}
+
+static int list_layers(struct strv *ret, struct error *err)
+{
+	DIR *dir = opendir("/layers");
+	struct dirent *entry;
+
+	if (!dir)
+		return error_set(err, errno, "open /layers (is this initrd ours?)");
+	while ((entry = readdir(dir)))
+		if (strlen(entry->d_name) > 9 && strcmp(entry->d_name + strlen(entry->d_name) - 9, ".squashfs") == 0)
+			strv_push(ret, entry->d_name);
+	closedir(dir);
+	if (ret->count == 0)
+		return error_say(err, ENOENT, "no *.squashfs in /layers; build the image again");
+	strv_sort(ret);
+	return 0;
+}
+
+static int mount_overlay(const char *lower, struct error *err)
+{
+	cleanup_free char *options =
+		xasprintf("lowerdir=%s,upperdir=" WRITABLE "/upper,workdir=" WRITABLE "/work", lower);
+
+	mkdir(WRITABLE, 0755);
+	if (mount("tmpfs", WRITABLE, "tmpfs", MS_NODEV, "mode=0755,size=90%") < 0)
+		return error_set(err, errno, "mount a tmpfs for what is written");
+	mkdir(WRITABLE "/upper", 0755);
+	mkdir(WRITABLE "/work", 0755);
+	mkdir(NEW_ROOT, 0755);
+	if (mount("overlay", NEW_ROOT, "overlay", 0, options) < 0)
+		return explain_mount("overlay", errno, "join the layers", err);
+	return 0;
+}
+
+static int move_root(struct error *err)
+{
+	static const char *const kept[] = { "/proc", "/sys", "/dev", "/run" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		cleanup_free char *target = xasprintf(NEW_ROOT "%s", kept[i]);
+
+		mkdir(target, 0755);
+		if (mount(kept[i], target, NULL, MS_MOVE, NULL) < 0)
+			return error_set(err, errno, "move %s into the new root", kept[i]);
+	}
+	if (chdir(NEW_ROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		return error_set(err, errno, "move into the new root");
+	return 0;
+}
+
+int layers_enter(struct guest *g, struct error *err)
+{
+	cleanup_strv struct strv layers = STRV_INIT;
+	cleanup_buf struct buf lower = BUF_INIT;
+	int r;
+
+	(void)g; // the root itself changes here: there is no prefix
+	insert_boot_modules();
+	r = list_layers(&layers, err);
+	if (r < 0)
+		return r;
+	mkdir(LOWER, 0755);
+	for (size_t i = 0; i < layers.count; i++) {
+		r = mount_layer(layers.items[i], &lower, err);
+		if (r < 0)
+			return r;
+	}
+	r = mount_overlay(buf_str(&lower), err);
+	if (r < 0)
+		return r;
+	return move_root(err);
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// PID 1 of Boot2Docker. This file tells what a boot is: its steps and its services.
+#include "applets.h"
+#include "bootlog.h"
+#include "console.h"
+#include "dhcp.h"
+#include "engine.h"
+#include "home.h"
+#include "hostname.h"
+#include "init.h"
+#include "layers.h"
+#include "lib/alloc.h"
+#include "lib/log.h"
+#include "lib/version.h"
+#include "modules.h"
+#include "mounts.h"
+#include "network.h"
+#include "ssh.h"
+#include "storage.h"
+#include "sysctl.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static int stop_for_rescue(struct guest *g, struct error *err)
+{
+	return g->options.rescue ? error_say(err, ECANCELED, "boot2docker.rescue was given") : 0;
+}
+
+#define HERE STEP_INLINE
+#define MUST (STEP_INLINE | STEP_REQUIRED)
+
+// The boot story. A step starts when those it comes after are over; what does not depend on each other runs at the same time.
+// The last column is the deadline in milliseconds (0: waited for).
+static const struct step boot_steps[] = {
+	{ "kernel-mounts", mounts_kernel, NULL, MUST, 0 },
+	{ "layers", layers_enter, "kernel-mounts", MUST, 0 },
+	{ "mounts", mounts_rest, "layers", HERE, 0 },
+	{ "rescue-wish", stop_for_rescue, "mounts", MUST, 0 },
+
+	{ "modules", modules_for_hardware, "mounts", 0, 60000 },
+	{ "loopback", network_loopback, "mounts", HERE, 0 },
+	{ "sysctl", sysctl_apply, "docker-modules", 0, 10000 }, // some parameters come with a module
+	{ "resolvers", dhcp_fallback, "mounts", 0, 10000 },
+	{ "docker-modules", modules_wanted, "mounts", 0, 60000 },
+
+	{ "storage", storage_mount, "modules", 0, 0 }, // a file system check takes what it takes
+	{ "provision", home_provision, "storage", 0, 10000 },
+	{ "hostname", hostname_apply, "provision", 0, 10000 },
+	{ "home", home_userdata, "storage", 0, 10000 },
+	{ "ssh-key", ssh_first_key, "storage", 0, 60000 },
+	{ "bootsync", engine_bootsync, "provision", 0, 0 }, // the user's: never killed
+	{ "engine-ready", engine_ready, "docker", 0, 0 },
+	{ "bootlocal", engine_bootlocal, "engine-ready", STEP_QUIET, 0 }, // the user's, in the background
+
+	{ "swap", storage_swap, "engine-ready", 0, 60000 },
+	{ "ssh-other-keys", ssh_other_keys, "engine-ready", 0, 600000 },
+};
+
+// When each starts is its own row's `after`.
+static const struct service_row *const boot_services[] = {
+	&dhcp_service, &containerd_service, &dockerd_service, &sshd_service, &console_service,
+};
+
+static const struct boot boot = {
+	.steps = boot_steps,
+	.step_count = ARRAY_SIZE(boot_steps),
+	.services = boot_services,
+	.service_count = ARRAY_SIZE(boot_services),
+	.rescue = &rescue_service,
+	.network = &dhcp_service,
+};
+
+// PID 1 must not end, or the kernel panics. What can be done without it goes on; orphans are still reaped.
+static _Noreturn void stay(void)
+{
+	for (;;)
+		if (waitpid(-1, NULL, 0) < 0)
+			pause();
+}
+
+static void out_of_memory(void)
+{
+	if (getpid() != 1)
+		_exit(1);
+	bootlog_console("PID 1 is out of memory: services are not started again; please reboot");
+	stay();
+}
+
+static int print_help(void)
+{
+	printf("This is PID 1 of Boot2Docker %s; it does nothing when it is run by hand.\n"
+	       "Its other names: poweroff, reboot, halt, shutdown, sethostname, boot-timeline.\n",
+	       B2D_VERSION);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct guest guest = { .root = "" };
+	int status;
+
+	if (getpid() != 1) {
+		status = applets_run(argc, argv);
+		return status >= 0 ? status : print_help();
+	}
+	alloc_set_failure_handler(out_of_memory);
+	umask(022);
+	init_run(&guest, &boot);
+	bootlog_console("The system has ended, but the power is still on: it can be turned off");
+	stay();
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernel modules by what the hardware says (the modalias files of sysfs), through kmod's modprobe.
+#include "modules.h"
+
+#include "lib/alloc.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "lib/path.h"
+#include "lib/proc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define ROUNDS_MAX 4 // bus -> controller -> disk is three
+
+bool modules_is_alias(const char *text)
+{
+	if (!*text || *text == '-' || strlen(text) > 512)
+		return false;
+	for (const char *p = text; *p; p++)
+		if (*p <= ' ' || *p > '~')
+			return false;
+	return true;
+}
+
+static void scan_device(int devices, const char *name, struct strv *seen, struct strv *ret_new)
+{
+	cleanup_free char *path = xasprintf("%s/modalias", name);
+	cleanup_close int fd = openat(devices, path, O_RDONLY | O_CLOEXEC);
+	char text[1024];
+	ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	if (len <= 0)
+		return;
+	text[len] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	if (!modules_is_alias(text) || strv_contains(seen, text))
+		return;
+	strv_push(seen, text);
+	strv_push(ret_new, text);
+}
+
+static void scan_bus(const char *path, struct strv *seen, struct strv *ret_new)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			scan_device(dirfd(dir), entry->d_name, seen, ret_new);
+	closedir(dir);
+}
+
+void modules_scan(const struct guest *g, struct strv *seen, struct strv *ret_new)
+{
+	cleanup_free char *buses = guest_path(g, "/sys/bus");
+	cleanup_free char *input = guest_path(g, "/sys/class/input");
+	DIR *dir = opendir(buses);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		cleanup_free char *devices = xasprintf("%s/%s/devices", buses, entry->d_name);
+
+		if (entry->d_name[0] != '.')
+			scan_bus(devices, seen, ret_new);
+	}
+	if (dir)
+		closedir(dir);
+	scan_bus(input, seen, ret_new); // input devices are on no bus
+}
+
+int modules_load(const struct strv *aliases, struct error *err)
+{
+	cleanup_strv struct strv argv = STRV_INIT;
+	struct proc_spec spec = { .timeout_ms = 30000 };
+	int r;
+
+	if (aliases->count == 0)
+		return 0;
+	strv_push(&argv, "/sbin/modprobe");
+	strv_push(&argv, "-abq");
+	strv_push_all(&argv, (const char *const *)aliases->items);
+	spec.argv = (const char *const *)strv_argv(&argv);
+	// Exit status 1: some have no module, which is what most devices are like.
+	r = proc_run(&spec, err);
+	return r < 0 ? r : 0;
+}
+
+int modules_for_hardware(struct guest *g, struct error *err)
+{
+	cleanup_strv struct strv seen = STRV_INIT;
+
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		cleanup_strv struct strv fresh = STRV_INIT;
+		int r;
+
+		modules_scan(g, &seen, &fresh);
+		if (fresh.count == 0)
+			return 0;
+		log_debug("modules: round %d, %zu new aliases", round + 1, fresh.count);
+		r = modules_load(&fresh, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void read_list(const char *path, struct strv *ret)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	cleanup_strv struct strv lines = STRV_INIT;
+	struct error err = ERROR_INIT;
+
+	if (file_read(path, 64 * 1024, &text, &err) < 0) {
+		log_warn("%s", err.msg);
+		return;
+	}
+	strv_split(&lines, buf_str(&text), "\n");
+	for (size_t i = 0; i < lines.count; i++) {
+		char *line = lines.items[i];
+
+		line[strcspn(line, " \t\r#")] = '\0';
+		if (modules_is_alias(line))
+			strv_push(ret, line);
+	}
+}
+
+int modules_wanted(struct guest *g, struct error *err)
+{
+	cleanup_free char *folder = guest_path(g, "/etc/modules-load.d");
+	cleanup_strv struct strv names = STRV_INIT, modules = STRV_INIT;
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	if (!dir)
+		return error_set(err, errno, "open %s", folder);
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			strv_push(&names, entry->d_name);
+	closedir(dir);
+	strv_sort(&names);
+	for (size_t i = 0; i < names.count; i++) {
+		cleanup_free char *path = path_join(folder, names.items[i]);
+
+		read_list(path, &modules);
+	}
+	return modules_load(&modules, err);
+}

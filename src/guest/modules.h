@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernel modules: those the hardware asks for, those that are always wanted, and those of what is plugged in later.
+#pragma once
+
+#include "guest.h"
+#include "lib/strv.h"
+
+// Step: loads the modules for all devices there are; again for the devices that appeared by it, a few times at most.
+int modules_for_hardware(struct guest *g, struct error *err) MUST_CHECK;
+// Step: loads the modules listed in /etc/modules-load.d/*.conf (one a line, # comments), so that Docker finds them loaded.
+int modules_wanted(struct guest *g, struct error *err) MUST_CHECK;
+
+// Collects the aliases that the devices below ROOT/sys ask for and that are not in `seen` yet: into both lists.
+void modules_scan(const struct guest *g, struct strv *seen, struct strv *ret_new);
+// Whether this is an alias that modprobe may get: printable, no blanks, not an option.
+bool modules_is_alias(const char *text);
+// One modprobe for all of them; what has no module is not an error.
+int modules_load(const struct strv *aliases, struct error *err) MUST_CHECK;

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+// The data disk in use: check, mount, links, swap.
+#include "storage.h"
+
+#include "bootlog.h"
+#include "child.h"
+#include "disk.h"
+#include "disk_prepare.h"
+#include "lib/alloc.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "lib/number.h"
+#include "lib/path.h"
+#include "lib/proc.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+
+#define RAM_NAME "ram"
+#define PARTITION_WAIT_MS 3000
+
+// vda -> vda1, nvme0n1 -> nvme0n1p1
+static char *partition_name(const char *disk, int number)
+{
+	bool digit = isdigit((unsigned char)disk[strlen(disk) - 1]);
+
+	return xasprintf("%s%s%d", disk, digit ? "p" : "", number);
+}
+
+static int wait_for_device(const char *path, struct error *err)
+{
+	int64_t deadline = clock_ms() + PARTITION_WAIT_MS;
+
+	while (!file_exists(path)) {
+		if (clock_ms() > deadline)
+			return error_say(err, ENOENT, "%s did not appear after its disk was partitioned", path);
+		clock_sleep_ms(10);
+	}
+	return 0;
+}
+
+// Prepares the disk; *ret_name is then its data partition.
+static int prepare(const struct guest *g, const struct disk_facts *disk, char **ret_name, struct error *err)
+{
+	cleanup_free char *staging = guest_path(g, GUEST_RUN "/new-disk");
+	cleanup_free char *name = partition_name(disk->name, 1);
+	cleanup_free char *partition = xasprintf("%s/dev/%s", g->root, name);
+	cleanup_close int fd = open(disk->path, O_RDONLY | O_CLOEXEC);
+	uint8_t userdata[DISK_MAGIC_LEN];
+	int r;
+
+	if (fd < 0 || pread(fd, userdata, sizeof(userdata), 0) != (ssize_t)sizeof(userdata))
+		return error_set(err, errno, "read %s", disk->path);
+	close(take_fd(&fd)); // sfdisk wants the disk for itself
+	r = disk_prepare(disk->path, disk->size, staging, disk->magic ? userdata : NULL, err);
+	if (r == 0)
+		r = wait_for_device(partition, err);
+	if (r == 0)
+		*ret_name = take_ptr(name);
+	return r;
+}
+
+// Exit status of e2fsck: 1 errors corrected, 2 corrected and a reboot is due (not before the first mount), 4 and more: not.
+static int check_ext4(const char *path, struct error *err)
+{
+	const char *const argv[] = { "e2fsck", "-p", path, NULL };
+	cleanup_buf struct buf output = BUF_INIT;
+	struct proc_spec spec = { .argv = argv,
+				  .out = PROC_CAPTURE,
+				  .errs = PROC_CAPTURE,
+				  .out_buf = &output,
+				  .err_buf = &output,
+				  .timeout_ms = 600000 };
+	int r = proc_run(&spec, err);
+
+	buf_trim_end(&output);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		log_warn("e2fsck of %s: %s", path, buf_str(&output));
+	if (r >= 4)
+		return error_say(err, EUCLEAN,
+				 "%s is damaged and could not be repaired (e2fsck says %d); run e2fsck on it by "
+				 "hand, see /boot.log",
+				 path, r);
+	return 0;
+}
+
+static int mount_data(const struct guest *g, const char *name, const char *type, struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/dev/%s", g->root, name);
+	cleanup_free char *target = xasprintf("%s/mnt/%s", g->root, name);
+	int r = file_mkdirs(target, 0755, err);
+
+	if (r < 0)
+		return r;
+	if (mount(path, target, type, MS_NOATIME, strcmp(type, "ext4") == 0 ? "discard" : NULL) < 0)
+		return error_set(err, errno, "mount %s (%s) at %s", path, type, target);
+	return 0;
+}
+
+static int mount_choice(const struct guest *g, const struct disk_choice *choice, char **ret_name, struct error *err)
+{
+	cleanup_free char *name = NULL;
+	const char *type = choice->disk->type;
+	int r = 0;
+
+	log_info("data disk %s: %s", choice->disk->name, choice->why);
+	if (choice->use == DISK_PREPARE) {
+		r = prepare(g, choice->disk, &name, err);
+		type = "ext4";
+	} else {
+		name = xstrdup(choice->disk->name);
+		if (strcmp(type, "ext4") == 0)
+			r = check_ext4(choice->disk->path, err);
+	}
+	if (r == 0)
+		r = mount_data(g, name, type, err);
+	if (r == 0)
+		*ret_name = take_ptr(name);
+	return r;
+}
+
+static int mount_ram(const struct guest *g, char **ret_name, struct error *err)
+{
+	cleanup_free char *target = guest_path(g, "/mnt/" RAM_NAME);
+	int r = file_mkdirs(target, 0755, err);
+
+	if (r < 0)
+		return r;
+	if (mount("tmpfs", target, "tmpfs", 0, "mode=0755,size=90%") < 0)
+		return error_set(err, errno, "mount memory at %s", target);
+	*ret_name = xstrdup(RAM_NAME);
+	return 0;
+}
+
+static void warn_in_motd(const struct guest *g, const char *what)
+{
+	cleanup_free char *motd = guest_read(g, "/etc/motd");
+	cleanup_free char *text =
+		xasprintf("%s\n\n  THE DATA DISK IS NOT USED: %s\n  What you store now is lost at power off.\n\n",
+			  motd ? motd : "", what);
+
+	(void)!guest_write(g, "/etc/motd", text, NULL);
+}
+
+int storage_mount(struct guest *g, struct error *err)
+{
+	cleanup_free char *name = NULL;
+	struct error disk_err = ERROR_INIT;
+	struct disk_facts *facts = NULL;
+	size_t count = 0;
+	struct disk_choice choice = { .use = DISK_NONE, .why = "boot2docker.nodisk was given" };
+	int r;
+
+	if (!g->options.nodisk) {
+		disk_list(g, &facts, &count);
+		choice = disk_choose(facts, count);
+	}
+	if (choice.use == DISK_NONE) {
+		log_info("no data disk (%s): everything is kept in memory and lost at power off", choice.why);
+	} else if (mount_choice(g, &choice, &name, &disk_err) < 0) {
+		bootlog_console("The data disk is not used, running from memory: %s", disk_err.msg);
+		warn_in_motd(g, disk_err.msg);
+	}
+	disk_list_done(facts, count);
+	r = name ? 0 : mount_ram(g, &name, err);
+	if (r == 0)
+		r = storage_link(g, name, err);
+	return r < 0 ? r : guest_write(g, STORAGE_NOTE, name, err);
+}
+
+static const struct {
+	const char *link, *target; // target below /mnt/NAME
+	const char *old_target; // in the old layout, where /mnt/NAME/vm exists
+	mode_t mode;
+} links[] = {
+	{ "/var/lib/docker", "var/lib/docker", "", 0710 },
+	{ "/var/lib/boot2docker", "var/lib/boot2docker", "vm", 0755 },
+	{ "/tmp", "tmp", "tmp", 01777 },
+};
+
+static int make_link(const struct guest *g, const char *target, const char *link, struct error *err)
+{
+	cleanup_free char *path = guest_path(g, link);
+	int r = file_remove_tree(path, err);
+
+	if (r < 0)
+		return r;
+	if (symlink(target, path) < 0)
+		return error_set(err, errno, "link %s to %s", path, target);
+	return 0;
+}
+
+// What is in it goes into a folder aside, which a process of its own removes: a full /tmp does not hold up the boot.
+static void empty_tmp(const char *tmp)
+{
+	cleanup_free char *old = xasprintf("%s.old", tmp);
+	pid_t pid;
+
+	if (rename(tmp, old) < 0 && !file_exists(old))
+		return;
+	pid = child_fork(NULL);
+	if (pid == 0) {
+		(void)!file_remove_tree(old, NULL);
+		_exit(0);
+	}
+}
+
+int storage_link(const struct guest *g, const char *name, struct error *err)
+{
+	cleanup_free char *old_layout = xasprintf("%s/mnt/%s/vm", g->root, name);
+	cleanup_free char *tmp = xasprintf("%s/mnt/%s/tmp", g->root, name);
+	cleanup_free char *etc = guest_path(g, GUEST_DATA "/etc/docker");
+	bool old = file_exists(old_layout);
+	int r;
+
+	empty_tmp(tmp);
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		cleanup_free char *target = xasprintf("/mnt/%s/%s", name, old ? links[i].old_target : links[i].target);
+		cleanup_free char *folder = guest_path(g, target);
+		bool is_new = !file_exists(folder);
+
+		r = file_mkdirs(folder, 0755, err);
+		if (r < 0)
+			return r;
+		if (is_new && chmod(folder, links[i].mode) < 0)
+			return error_set(err, errno, "set the mode of %s", folder);
+		r = make_link(g, target, links[i].link, err);
+		if (r < 0)
+			return r;
+	}
+	// With a root of their own the links lead nowhere; then the folder is made where they would lead.
+	if (*g->root) {
+		free(etc);
+		etc = xasprintf("%s/mnt/%s/%s/etc/docker", g->root, name, old ? "vm" : "var/lib/boot2docker");
+	}
+	r = file_mkdirs(etc, 0755, err);
+	return r < 0 ? r : make_link(g, GUEST_DATA "/etc/docker", "/etc/docker", err);
+}
+
+static size_t swap_on_partitions(const struct guest *g)
+{
+	struct disk_facts *facts;
+	size_t count, used = 0;
+
+	disk_list(g, &facts, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (!facts[i].type || strcmp(facts[i].type, "swap") != 0 || facts[i].read_only)
+			continue;
+		if (swapon(facts[i].path, SWAP_FLAG_DISCARD) == 0)
+			used++;
+		else
+			log_warn("swap on %s: %s", facts[i].path, strerror(errno));
+	}
+	disk_list_done(facts, count);
+	return used;
+}
+
+// Half of the memory, which compresses to about a third of that.
+static int swap_on_zram(const struct guest *g, struct error *err)
+{
+	static const char *const modprobe[] = { "/sbin/modprobe", "zram", NULL };
+	cleanup_free char *attribute = guest_path(g, "/sys/block/zram0/disksize");
+	cleanup_free char *device = guest_path(g, "/dev/zram0");
+	uint64_t size = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
+	cleanup_free char *text = xasprintf("%llu", (unsigned long long)size);
+	int r = proc_output(modprobe, NULL, err);
+
+	if (r == 0)
+		r = file_write_existing(attribute, text, err);
+	if (r == 0)
+		r = disk_write_swap(device, 0, size, "zram", err);
+	if (r < 0)
+		return r;
+	return swapon(device, SWAP_FLAG_PREFER | 100) < 0 ? error_set(err, errno, "swap on %s", device) : 0;
+}
+
+int storage_swap(struct guest *g, struct error *err)
+{
+	size_t used = g->options.nodisk ? 0 : swap_on_partitions(g);
+
+	return used > 0 ? 0 : swap_on_zram(g, err);
+}
