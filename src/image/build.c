@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way from manifests to files, one function a stage.
+//
+// Theory of operation
+// All results are first made in a folder beside the output ones (OUTPUT/.new-XXXXXX), then renamed one by one; a build that
+// fails removes that folder and leaves the former results as they were. One build at a time uses a cache (a lock).
+
+#include "image/build.h"
+
+#include "image/apt.h"
+#include "image/compose.h"
+#include "image/iso.h"
+#include "image/kernel.h"
+#include "image/layer.h"
+#include "image/libraries.h"
+#include "image/manifest.h"
+#include "image/packages.h"
+#include "image/report.h"
+#include "image/tree.h"
+#include "image/users.h"
+#include "lib/alloc.h"
+#include "lib/file.h"
+#include "lib/lock.h"
+#include "lib/log.h"
+#include "lib/path.h"
+#include "lib/proc.h"
+
+#include "lib/version.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LAYER_MAX ((size_t)1 << 30)
+#define LOCK_WAIT_MS (15 * 60 * 1000)
+
+struct build {
+	const struct build_spec *spec;
+	struct apt_spec apt;
+	struct manifest manifest;
+	struct apt_set set;
+	struct packages packages;
+	struct users *users;
+	struct node *root, *initrd;
+	char *kernel_package;
+	char *version; // of the image: the upstream part of the version package's
+	struct kernel kernel;
+	char *work; // folder for the results, until they are complete
+	uint64_t *layer_sizes;
+};
+
+static int check_programs(const struct build_spec *spec, struct error *err)
+{
+	static const struct {
+		const char *program, *package;
+		bool for_iso;
+	} needed[] = { { "apt-get", "apt", false },
+		       { "mksquashfs", "squashfs-tools", false },
+		       { "depmod", "kmod", false },
+		       { "xorriso", "xorriso", true },
+		       { "mformat", "mtools", true } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		cleanup_free char *path = NULL;
+
+		if (needed[i].for_iso && spec->no_iso)
+			continue;
+		if (proc_find(needed[i].program, &path, err) < 0)
+			return error_say(err, ENOENT, "the program %s is missing; install the package %s",
+					 needed[i].program, needed[i].package);
+	}
+	return 0;
+}
+
+static int fetch_packages(struct build *b, struct error *err)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	int r;
+
+	r = apt_prepare(&b->apt, err);
+	if (r == 0)
+		r = apt_resolve_meta(&b->apt, b->manifest.kernel, &b->kernel_package, err);
+	if (r < 0)
+		return r;
+	strv_push(&names, b->kernel_package);
+	for (size_t i = 0; i < b->manifest.package_count; i++) {
+		if (!strv_contains(&names, b->manifest.packages[i].name))
+			strv_push(&names, b->manifest.packages[i].name);
+	}
+	for (size_t i = 0; !b->spec->no_iso && i < b->manifest.boot_packages.count; i++) {
+		if (!strv_contains(&names, b->manifest.boot_packages.items[i]))
+			strv_push(&names, b->manifest.boot_packages.items[i]);
+	}
+	return apt_fetch(&b->apt, &names, &b->set, err);
+}
+
+// "1:26.1.5+dfsg1-9+deb13u1+b1" -> "26.1.5"
+static char *upstream_version(const char *version)
+{
+	const char *colon = strchr(version, ':');
+	const char *start = colon ? colon + 1 : version;
+
+	return xstrndup(start, strcspn(start, "-+~"));
+}
+
+static int find_version(struct build *b, struct error *err)
+{
+	const struct apt_package *p = apt_set_find(&b->set, b->manifest.version_package);
+
+	if (!p)
+		return error_say(err, ENOENT, "the profile's version-from names %s, which no slice takes anything from",
+				 b->manifest.version_package);
+	b->version = upstream_version(p->version);
+	return 0;
+}
+
+static int compose_trees(struct build *b, struct error *err)
+{
+	cleanup_free char *users_path = path_join(b->manifest.directory, "users");
+	time_t epoch = (time_t)b->spec->epoch;
+	char date[32];
+	struct tm tm;
+	int r;
+
+	gmtime_r(&epoch, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%d", &tm);
+	r = users_read(users_path, &b->users, err);
+	if (r == 0)
+		r = users_write(b->users, b->root, 0, b->spec->epoch, err);
+	if (r < 0)
+		return r;
+	return compose(&(struct compose_spec){ .manifest = &b->manifest,
+					       .packages = &b->packages,
+					       .users = b->users,
+					       .programs = b->spec->programs,
+					       .version = b->version,
+					       .build = B2D_VERSION,
+					       .date = date },
+		       b->root, b->initrd, err);
+}
+
+static int add_kernel(struct build *b, struct error *err)
+{
+	const struct package *package = packages_find(&b->packages, b->kernel_package);
+	cleanup_free char *scratch = xasprintf("%s/modules", b->work);
+	int r = file_mkdirs(scratch, 0755, err);
+
+	if (r == 0)
+		r = kernel_add(&b->manifest, package, scratch, 0, b->root, b->initrd, &b->kernel, err);
+	return r;
+}
+
+// Says which packages have the libraries that were not found, by the names that Debian's policy gives them.
+static int suggest_libraries(struct build *b, const struct strv *missing, struct error *err)
+{
+	cleanup_buf struct buf hint = BUF_INIT;
+
+	for (size_t i = 0; i < missing->count; i++) {
+		cleanup_free char *guess = libraries_guess_package(missing->items[i]);
+		cleanup_strv struct strv names = STRV_INIT;
+
+		apt_names_like(&b->apt, guess, &names);
+		for (size_t n = 0; n < names.count && n < 3; n++)
+			buf_printf(&hint, "%s%s", hint.len > 0 ? " " : "", names.items[n]);
+	}
+	if (hint.len > 0)
+		return error_say(err, err->code, "%s (perhaps: libraries %s)", err->msg, hint.data);
+	return -err->code;
+}
+
+static int add_libraries(struct build *b, struct error *err)
+{
+	cleanup_strv struct strv missing = STRV_INIT;
+	int r = libraries_add(&b->packages, 0, b->root, &missing, err);
+
+	if (r < 0 && missing.count > 0)
+		return suggest_libraries(b, &missing, err);
+	return r;
+}
+
+static int make_layer(struct build *b, size_t index, struct error *err)
+{
+	cleanup_free char *path = NULL;
+	cleanup_free char *name = xasprintf("/layers/%s.squashfs", b->manifest.layers[index].file);
+	struct layer_spec layer = { .manifest = &b->manifest,
+				    .index = (int)index,
+				    .root = b->root,
+				    .epoch = b->spec->epoch,
+				    .cache = b->spec->cache,
+				    .jobs = b->spec->jobs };
+	struct node_spec node = { .type = NODE_FILE, .mode = 0644, .layer = LAYER_INITRD, .origin = "layers" };
+	cleanup_buf struct buf data = BUF_INIT;
+	cleanup_blob struct blob *blob = NULL;
+	int r;
+
+	r = layer_make(&layer, &path, err);
+	if (r == 0)
+		r = file_read(path, LAYER_MAX, &data, err);
+	if (r < 0)
+		return r;
+	b->layer_sizes[index] = data.len;
+	node.blob = blob = blob_from(data.data, data.len);
+	return tree_add(b->initrd, name, &node, NULL, err);
+}
+
+static int make_initrd(struct build *b, struct error *err)
+{
+	cleanup_free char *path = path_join(b->work, "initrd.img");
+	cleanup_file_writer struct file_writer w = FILE_WRITER_INIT;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < b->manifest.layer_count; i++)
+		r = make_layer(b, i, err);
+	if (r == 0)
+		r = file_writer_open(&w, path, 0644, err);
+	if (r == 0)
+		r = initrd_write(b->initrd, b->spec->epoch, w.fd, err);
+	if (r == 0)
+		r = file_writer_commit(&w, err);
+	return r < 0 ? error_wrap(err, "writing the initrd") : 0;
+}
+
+static int write_package_list(const struct build *b, struct error *err)
+{
+	cleanup_free char *path = path_join(b->work, "packages.txt");
+	cleanup_buf struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < b->set.count; i++)
+		buf_printf(&text, "%s %s %s\n", b->set.items[i].name, b->set.items[i].version, b->set.items[i].sha256);
+	return file_replace(path, text.data, text.len, 0644, err);
+}
+
+static int make_results(struct build *b, struct error *err)
+{
+	cleanup_free char *vmlinuz = path_join(b->work, "vmlinuz");
+	int r;
+
+	r = make_initrd(b, err);
+	if (r == 0)
+		r = file_replace(vmlinuz, b->kernel.image->data, b->kernel.image->size, 0644, err);
+	if (r == 0)
+		r = write_package_list(b, err);
+	if (r < 0 || b->spec->no_iso)
+		return r;
+	return iso_make(&(struct iso_spec){ .manifest = &b->manifest,
+					    .packages = &b->packages,
+					    .work = b->work,
+					    .version = b->version,
+					    .epoch = b->spec->epoch },
+			err);
+}
+
+static int publish(const struct build *b, struct error *err)
+{
+	static const char *const results[] = { "vmlinuz", "initrd.img", "packages.txt", "boot2docker.iso" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(results); i++) {
+		cleanup_free char *from = path_join(b->work, results[i]);
+		cleanup_free char *to = path_join(b->spec->output, results[i]);
+
+		if (b->spec->no_iso && strcmp(results[i], "boot2docker.iso") == 0)
+			continue;
+		if (rename(from, to) < 0)
+			return error_set(err, errno, "move %s to %s", from, to);
+	}
+	return 0;
+}
+
+static uint64_t size_of(const struct build *b, const char *name)
+{
+	cleanup_free char *path = path_join(b->spec->output, name);
+	struct stat st;
+
+	return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static void print_report(const struct build *b)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+
+	report_print(&(struct report_spec){ .manifest = &b->manifest,
+					    .root = b->root,
+					    .layer_sizes = b->layer_sizes,
+					    .kernel_size = size_of(b, "vmlinuz"),
+					    .initrd_size = size_of(b, "initrd.img"),
+					    .iso_size = b->spec->no_iso ? 0 : size_of(b, "boot2docker.iso"),
+					    .module_count = b->kernel.module_count },
+		     &text);
+	fputs(buf_str(&text), stdout);
+}
+
+static int make_work_folder(struct build *b, struct error *err)
+{
+	int r = file_mkdirs(b->spec->output, 0755, err);
+
+	if (r < 0)
+		return r;
+	b->work = xasprintf("%s/.new-XXXXXX", b->spec->output);
+	if (!mkdtemp(b->work)) {
+		r = error_set(err, errno, "make a folder in %s", b->spec->output);
+		free(take_ptr(b->work));
+	}
+	return r;
+}
+
+static int read_manifest(struct build *b, struct error *err)
+{
+	int r = manifest_read(b->spec->distro, b->spec->profile, &b->manifest, err);
+
+	if (r == 0)
+		b->layer_sizes = xcalloc(b->manifest.layer_count, sizeof(uint64_t));
+	return r;
+}
+
+static int read_packages(struct build *b, struct error *err)
+{
+	log_info("Unpacking %zu packages", b->set.count);
+	return packages_read(&b->manifest, &b->set, b->kernel_package, b->spec->jobs, &b->packages, err);
+}
+
+static int check_links(struct build *b, struct error *err)
+{
+	return tree_check_links(b->root, err);
+}
+
+static int check_host(struct build *b, struct error *err)
+{
+	return check_programs(b->spec, err);
+}
+
+static int publish_results(struct build *b, struct error *err)
+{
+	return publish(b, err);
+}
+
+static int run_stages(struct build *b, struct error *err)
+{
+	static int (*const stages[])(struct build *, struct error *) = {
+		check_host,    read_manifest, fetch_packages, find_version, make_work_folder, read_packages,
+		compose_trees, add_kernel,    add_libraries,  check_links,  make_results,     publish_results,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
+		int r = stages[i](b, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void build_done(struct build *b)
+{
+	struct error err = ERROR_INIT;
+
+	if (b->work && file_remove_tree(b->work, &err) < 0)
+		log_warn("%s", err.msg);
+	tree_free(b->root);
+	tree_free(b->initrd);
+	users_free(b->users);
+	kernel_done(&b->kernel);
+	packages_done(&b->packages);
+	apt_set_done(&b->set);
+	manifest_done(&b->manifest);
+	free(b->kernel_package);
+	free(b->version);
+	free(b->layer_sizes);
+	free(b->work);
+}
+
+int build_run(const struct build_spec *spec, struct error *err)
+{
+	cleanup_free char *lock_path = path_join(spec->cache, "lock");
+	cleanup_close int lock = -1;
+	struct build b = { .spec = spec,
+			   .apt = { .cache = spec->cache,
+				    .suite = spec->suite,
+				    .mirror = spec->mirror,
+				    .security_mirror = spec->security_mirror,
+				    .keyring = spec->keyring,
+				    .update = spec->update },
+			   .root = tree_new(),
+			   .initrd = tree_new() };
+	int r;
+
+	r = file_mkdirs(spec->cache, 0755, err);
+	if (r == 0)
+		r = lock_take(lock_path, LOCK_WAIT_MS, &lock, err);
+	if (r == 0)
+		r = run_stages(&b, err);
+	if (r == 0 && !spec->quiet)
+		print_report(&b);
+	build_done(&b);
+	return r;
+}

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads profiles, slices and module lists: a table of statements for each, with the number of words they take.
+
+#include "image/manifest.h"
+
+#include "image/words.h"
+#include "lib/alloc.h"
+#include "lib/path.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct parser {
+	struct manifest *m;
+	const char *slice; // name of the slice being read
+	char *package; // the current one
+	int layer; // the current one
+	struct strv slices; // named by the profile
+	struct strv module_lists, early_lists;
+};
+
+struct statement {
+	const char *name;
+	size_t min, max; // words after the name; max 0: any number
+	int (*take)(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err);
+	enum rule_kind rule;
+	size_t field; // offset in struct manifest or struct parser
+	const char *usage;
+};
+
+static int run_statement(const struct statement *table, size_t count, struct parser *p, const struct words_line *line,
+			 struct error *err)
+{
+	const char *name = line->words.items[0];
+	size_t given = line->words.count - 1;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct statement *s = &table[i];
+
+		if (strcmp(s->name, name) != 0)
+			continue;
+		if (given < s->min || (s->max > 0 && given > s->max))
+			return error_say(err, EINVAL, "write it as: %s %s", s->name, s->usage);
+		return s->take(p, line, s, err);
+	}
+	return error_say(err, EINVAL, "unknown statement \"%s\"; see doc/image-builder.md", name);
+}
+
+static void note_package(struct manifest *m, const char *name, bool is_pool, const struct words_line *line)
+{
+	struct package_use *use;
+
+	for (size_t i = 0; i < m->package_count; i++) {
+		if (strcmp(m->packages[i].name, name) == 0) {
+			m->packages[i].is_pool |= is_pool;
+			return;
+		}
+	}
+	m->packages = xreallocarray(m->packages, m->package_count + 1, sizeof(*m->packages));
+	use = &m->packages[m->package_count++];
+	use->name = xstrdup(name);
+	use->where = xasprintf("%s:%d", line->file, line->number);
+	use->is_pool = is_pool;
+}
+
+static int check_package_name(const char *name, struct error *err)
+{
+	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789+-.") == strlen(name) && name[0] != '-' && name[0] != '.')
+		return 0;
+	return error_say(err, EINVAL, "\"%s\" is not the name of a Debian package", name);
+}
+
+static int take_package(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+{
+	(void)s;
+	if (check_package_name(line->words.items[1], err) < 0)
+		return -EINVAL;
+	note_package(p->m, line->words.items[1], false, line);
+	free(p->package);
+	p->package = xstrdup(line->words.items[1]);
+	return 0;
+}
+
+static int take_libraries(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+{
+	(void)s;
+	for (size_t i = 1; i < line->words.count; i++) {
+		if (check_package_name(line->words.items[i], err) < 0)
+			return -EINVAL;
+		note_package(p->m, line->words.items[i], true, line);
+	}
+	return 0;
+}
+
+static int take_layer(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+{
+	const char *name = line->words.items[1];
+
+	(void)s;
+	if (strcmp(name, "initrd") == 0) {
+		p->layer = LAYER_INITRD;
+		return 0;
+	}
+	for (size_t i = 0; i < p->m->layer_count; i++) {
+		if (strcmp(p->m->layers[i].name, name) == 0) {
+			p->layer = (int)i;
+			return 0;
+		}
+	}
+	return error_say(err, EINVAL, "the profile has no layer \"%s\"", name);
+}
+
+static int take_rule(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+{
+	bool of_package = s->rule == RULE_FILE || s->rule == RULE_CONCAT;
+	struct manifest *m = p->m;
+	struct rule *rule;
+
+	if (of_package && !p->package)
+		return error_say(err, EINVAL, "\"%s\" needs a \"package NAME\" above it", s->name);
+	m->rules = xreallocarray(m->rules, m->rule_count + 1, sizeof(*m->rules));
+	rule = &m->rules[m->rule_count++];
+	*rule = (struct rule){ .kind = s->rule, .layer = p->layer };
+	for (size_t i = 1; i < line->words.count; i++)
+		strv_push(&rule->args, line->words.items[i]);
+	rule->package = of_package ? xstrdup(p->package) : NULL;
+	rule->slice = xstrdup(p->slice);
+	rule->where = xasprintf("%s:%d", line->file, line->number);
+	return 0;
+}
+
+static const struct statement slice_statements[] = {
+	{ "package", 1, 1, take_package, .usage = "NAME" },
+	{ "libraries", 1, 0, take_libraries, .usage = "PACKAGE…" },
+	{ "layer", 1, 1, take_layer, .usage = "NAME (a layer of the profile, or initrd)" },
+	{ "file", 1, 0, take_rule, RULE_FILE, .usage = "GLOB…" },
+	{ "concat", 2, 2, take_rule, RULE_CONCAT, .usage = "PATH GLOB" },
+	{ "link", 2, 2, take_rule, RULE_LINK, .usage = "PATH TARGET" },
+	{ "links", 3, 0, take_rule, RULE_LINKS, .usage = "TARGET FOLDER NAME…" },
+	{ "dir", 2, 4, take_rule, RULE_DIR, .usage = "PATH MODE [USER GROUP]" },
+	{ "mode", 2, 4, take_rule, RULE_MODE, .usage = "PATH MODE [USER GROUP]" },
+	{ "overlay", 1, 1, take_rule, RULE_OVERLAY, .usage = "FOLDER" },
+	{ "program", 2, 3, take_rule, RULE_PROGRAM, .usage = "NAME PATH [MODE]" },
+};
+
+static int slice_line(const struct words_line *line, void *arg, struct error *err)
+{
+	return run_statement(slice_statements, ARRAY_SIZE(slice_statements), arg, line, err);
+}
+
+static int take_text(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+{
+	char **field = (char **)((char *)p->m + s->field);
+
+	if (*field)
+		return error_say(err, EINVAL, "\"%s\" is given twice", s->name);
+	*field = xstrdup(line->words.items[1]);
+	for (size_t i = 2; i < line->words.count; i++) {
+		char *longer = xasprintf("%s %s", *field, line->words.items[i]);
+
+		free(*field);
+		*field = longer;
+	}
+	return 0;
+}
+
+static int take_list(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+{
+	struct strv *list = (struct strv *)((char *)p + s->field);
+
+	for (size_t i = 1; i < line->words.count; i++) {
+		if (!path_is_component(line->words.items[i]))
+			return error_say(err, EINVAL, "\"%s\" is not a plain name", line->words.items[i]);
+		strv_push(list, line->words.items[i]);
+	}
+	return 0;
+}
+
+static int take_boot_packages(struct parser *p, const struct words_line *line, const struct statement *s,
+			      struct error *err)
+{
+	(void)s;
+	for (size_t i = 1; i < line->words.count; i++) {
+		if (check_package_name(line->words.items[i], err) < 0)
+			return -EINVAL;
+		strv_push(&p->m->boot_packages, line->words.items[i]);
+	}
+	return 0;
+}
+
+static int take_layer_row(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+{
+	struct manifest *m = p->m;
+	struct layer *layer;
+
+	(void)s;
+	if (!path_is_component(line->words.items[2]))
+		return error_say(err, EINVAL, "\"%s\" is not a plain name", line->words.items[2]);
+	m->layers = xreallocarray(m->layers, m->layer_count + 1, sizeof(*m->layers));
+	layer = &m->layers[m->layer_count++];
+	*layer = (struct layer){ .name = xstrdup(line->words.items[1]), .file = xstrdup(line->words.items[2]) };
+	for (size_t i = 3; i < line->words.count; i++)
+		strv_push(&layer->options, line->words.items[i]);
+	return 0;
+}
+
+static const struct statement profile_statements[] = {
+	{ "kernel", 1, 1, take_text, .field = offsetof(struct manifest, kernel), .usage = "PACKAGE" },
+	{ "version-from", 1, 1, take_text, .field = offsetof(struct manifest, version_package), .usage = "PACKAGE" },
+	{ "volume", 1, 1, take_text, .field = offsetof(struct manifest, volume), .usage = "NAME" },
+	{ "cmdline", 1, 0, take_text, .field = offsetof(struct manifest, cmdline), .usage = "WORD…" },
+	{ "layer", 2, 0, take_layer_row, .usage = "NAME FILE MKSQUASHFS-OPTION…" },
+	{ "slices", 1, 0, take_list, .field = offsetof(struct parser, slices), .usage = "NAME…" },
+	{ "modules", 1, 0, take_list, .field = offsetof(struct parser, module_lists), .usage = "NAME…" },
+	{ "early-modules", 1, 0, take_list, .field = offsetof(struct parser, early_lists), .usage = "NAME…" },
+	{ "boot-packages", 1, 0, take_boot_packages, .usage = "PACKAGE…" },
+};
+
+static int profile_line(const struct words_line *line, void *arg, struct error *err)
+{
+	return run_statement(profile_statements, ARRAY_SIZE(profile_statements), arg, line, err);
+}
+
+struct module_sink {
+	struct strv *names, *places;
+};
+
+static int module_line(const struct words_line *line, void *arg, struct error *err)
+{
+	struct module_sink *sink = arg;
+
+	(void)err;
+	for (size_t i = 0; i < line->words.count; i++) {
+		strv_push(sink->names, line->words.items[i]);
+		strv_pushf(sink->places, "%s:%d", line->file, line->number);
+	}
+	return 0;
+}
+
+static int read_module_lists(const struct manifest *m, const struct strv *lists, struct strv *names,
+			     struct strv *places, struct error *err)
+{
+	struct module_sink sink = { names, places };
+
+	for (size_t i = 0; i < lists->count; i++) {
+		cleanup_free char *path = xasprintf("%s/modules/%s.list", m->directory, lists->items[i]);
+		int r = words_each_line(path, module_line, &sink, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int read_slices(struct parser *p, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < p->slices.count; i++) {
+		cleanup_free char *path = xasprintf("%s/slices/%s.slice", p->m->directory, p->slices.items[i]);
+
+		p->slice = p->slices.items[i];
+		p->layer = 0;
+		free(p->package);
+		p->package = NULL;
+		r = words_each_line(path, slice_line, p, err);
+	}
+	return r;
+}
+
+static int check_profile(const struct manifest *m, const char *path, struct error *err)
+{
+	if (!m->kernel)
+		return error_say(err, EINVAL, "%s: has no line \"kernel PACKAGE\"", path);
+	if (!m->version_package)
+		return error_say(err, EINVAL, "%s: has no line \"version-from PACKAGE\"", path);
+	if (m->layer_count == 0)
+		return error_say(err, EINVAL, "%s: has no line \"layer NAME FILE OPTION…\"", path);
+	return 0;
+}
+
+static int read_profile(struct parser *p, const char *profile, struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/profiles/%s", p->m->directory, profile);
+	int r;
+
+	r = words_each_line(path, profile_line, p, err);
+	if (r == 0)
+		r = check_profile(p->m, path, err);
+	if (r == 0)
+		r = read_slices(p, err);
+	if (r == 0)
+		r = read_module_lists(p->m, &p->module_lists, &p->m->modules, &p->m->module_places, err);
+	if (r == 0)
+		r = read_module_lists(p->m, &p->early_lists, &p->m->early_modules, &p->m->early_places, err);
+	return r;
+}
+
+static void parser_done(struct parser *p)
+{
+	strv_done(&p->slices);
+	strv_done(&p->module_lists);
+	strv_done(&p->early_lists);
+	free(p->package);
+}
+
+int manifest_read(const char *distro, const char *profile, struct manifest *ret, struct error *err)
+{
+	struct manifest m = { .directory = xstrdup(distro) };
+	struct parser p = { .m = &m };
+	int r;
+
+	if (path_is_component(profile))
+		r = read_profile(&p, profile, err);
+	else
+		r = error_say(err, EINVAL, "\"%s\" is not the name of a profile", profile);
+	parser_done(&p);
+	if (r < 0)
+		manifest_done(&m);
+	else
+		*ret = m;
+	return r;
+}
+
+int manifest_read_slice_text(struct manifest *m, const char *what, const char *text, size_t len, struct error *err)
+{
+	struct parser p = { .m = m, .slice = what };
+	int r = words_each_line_in(what, text, len, slice_line, &p, err);
+
+	parser_done(&p);
+	return r;
+}
+
+const char *manifest_layer_name(const struct manifest *m, int layer)
+{
+	return layer == LAYER_INITRD ? "initrd" : m->layers[layer].name;
+}
+
+void manifest_done(struct manifest *m)
+{
+	for (size_t i = 0; i < m->rule_count; i++) {
+		strv_done(&m->rules[i].args);
+		free(m->rules[i].package);
+		free(m->rules[i].slice);
+		free(m->rules[i].where);
+	}
+	for (size_t i = 0; i < m->layer_count; i++) {
+		free(m->layers[i].name);
+		free(m->layers[i].file);
+		strv_done(&m->layers[i].options);
+	}
+	for (size_t i = 0; i < m->package_count; i++) {
+		free(m->packages[i].name);
+		free(m->packages[i].where);
+	}
+	free(m->rules);
+	free(m->layers);
+	free(m->packages);
+	strv_done(&m->boot_packages);
+	strv_done(&m->modules);
+	strv_done(&m->module_places);
+	strv_done(&m->early_modules);
+	strv_done(&m->early_places);
+	free(m->directory);
+	free(m->kernel);
+	free(m->version_package);
+	free(m->volume);
+	free(m->cmdline);
+	*m = (struct manifest){ .layer_count = 0 };
+}

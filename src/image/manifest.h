@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the image is made of: a profile, the slices it names, and the lists of kernel modules, read and checked, not acted on.
+// The statements are described in doc/image-builder.md; the tables in manifest.c are their whole list.
+#pragma once
+
+#include "lib/error.h"
+#include "lib/strv.h"
+
+#include <stdbool.h>
+
+enum rule_kind {
+	RULE_FILE, // GLOB…: paths of the current package
+	RULE_CONCAT, // PATH GLOB: one file from many of the current package
+	RULE_LINK, // PATH TARGET
+	RULE_LINKS, // TARGET DIR NAME…: many names for one target
+	RULE_DIR, // PATH MODE [USER GROUP]
+	RULE_MODE, // PATH MODE [USER GROUP]: of something that is there already
+	RULE_OVERLAY, // DIR: a folder of the distro directory, laid over the root
+	RULE_PROGRAM, // NAME PATH [MODE]: one of the guest programs
+};
+
+#define LAYER_INITRD (-1) // beside the layers: the initrd's own small tree
+
+struct rule {
+	enum rule_kind kind;
+	struct strv args;
+	char *package; // RULE_FILE, RULE_CONCAT
+	char *slice; // the name of the slice file
+	char *where; // "FILE:LINE", for errors
+	int layer; // index, or LAYER_INITRD
+};
+
+struct layer {
+	char *name; // as slices say it
+	char *file; // "10-base"
+	struct strv options; // for mksquashfs
+};
+
+// A package that something is taken from.
+struct package_use {
+	char *name;
+	char *where; // who asked first
+	bool is_pool; // shared libraries are taken from it as programs need them
+};
+
+struct manifest {
+	char *directory; // the distro directory
+	char *kernel; // package of the kernel; a meta package is resolved through its Depends
+	char *version_package; // whose upstream version is the image's
+	char *volume; // volume name of the ISO, with @VERSION@
+	char *cmdline; // of the boot menus: @CMDLINE@
+	struct layer *layers; // in the order of the profile
+	size_t layer_count;
+	struct rule *rules;
+	size_t rule_count;
+	struct package_use *packages;
+	size_t package_count;
+	struct strv boot_packages; // packages that the ISO's boot loaders come from
+	struct strv modules; // names of kernel modules, and beside each the "FILE:LINE" that asks for it
+	struct strv module_places;
+	struct strv early_modules; // those that the initrd inserts, in the same way
+	struct strv early_places;
+};
+
+// Reads DISTRO/profiles/PROFILE and all that it names. Errors name file and line.
+int manifest_read(const char *distro, const char *profile, struct manifest *ret, struct error *err) MUST_CHECK;
+void manifest_done(struct manifest *m);
+#define cleanup_manifest CLEANUP(manifest_done)
+
+// Reads one slice's text into `m`, whose layers are set already; the fuzzer's way in.
+int manifest_read_slice_text(struct manifest *m, const char *what, const char *text, size_t len,
+			     struct error *err) MUST_CHECK;
+const char *manifest_layer_name(const struct manifest *m, int layer);
