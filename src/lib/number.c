@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 // Digits of `base` up to the end of the text; false when there are none, others, or the value does not fit.
 static int parse_digits(const char *text, unsigned base, uint64_t *ret)
@@ -74,6 +76,23 @@ int number_parse_octal(const char *text, uint64_t max, uint64_t *ret, struct err
 		return error_say(err, EINVAL, "\"%.64s\" is not an octal number", text);
 	if (r < 0 || value > max)
 		return error_say(err, ERANGE, "%.64s is more than 0%" PRIo64, text, max);
+	*ret = value;
+	return 0;
+}
+
+int number_parse_double(const char *text, double *ret, struct error *err)
+{
+	size_t len = strlen(text);
+	char *end;
+
+	// strtod alone would take white space, "inf", "nan" and hexadecimal.
+	if (!len || strspn(text, "+-.0123456789eE") != len)
+		return error_say(err, EINVAL, "\"%.64s\" is not a number", text);
+	double value = strtod(text, &end);
+	if (*end)
+		return error_say(err, EINVAL, "\"%.64s\" is not a number", text);
+	if (!isfinite(value))
+		return error_say(err, ERANGE, "%.64s is too large a number", text);
 	*ret = value;
 	return 0;
 }

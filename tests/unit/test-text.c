@@ -110,6 +110,25 @@ static void numbers_are_whole_and_within_bounds(void **state)
 	assert_int_equal(number_parse_octal("10000", 07777, &u, &err), -ERANGE);
 }
 
+static void decimal_fractions_are_numbers(void **state)
+{
+	static const char *const wrong[] = {
+		"", "x", "1x", " 1", "nan", "inf", "0x10", "1e", "e5", ".", "1.2.3", "--1"
+	};
+	struct error err = ERROR_INIT;
+	double number = 0;
+
+	(void)state;
+	assert_ok(number_parse_double("1.5", &number, &err), &err);
+	assert_true(number == 1.5);
+	assert_ok(number_parse_double("-2e3", &number, &err), &err);
+	assert_true(number == -2000);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		assert_int_equal(number_parse_double(wrong[i], &number, &err), -EINVAL);
+	assert_int_equal(number_parse_double("1e999", &number, &err), -ERANGE);
+	assert_true(number == -2000);
+}
+
 static void a_cursor_never_reads_past_the_end(void **state)
 {
 	static const uint8_t bytes[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
@@ -187,6 +206,7 @@ int main(void)
 		cmocka_unit_test(a_buf_grows_and_stays_terminated),
 		cmocka_unit_test(a_strv_splits_sorts_and_finds),
 		cmocka_unit_test(numbers_are_whole_and_within_bounds),
+		cmocka_unit_test(decimal_fractions_are_numbers),
 		cmocka_unit_test(a_cursor_never_reads_past_the_end),
 		cmocka_unit_test(paths_are_joined_and_taken_apart),
 		cmocka_unit_test(a_path_that_leaves_its_root_is_not_safe),
