@@ -11,6 +11,7 @@
 #include "image/compose.h"
 #include "image/iso.h"
 #include "image/kernel.h"
+#include "image/kernel_build.h"
 #include "image/layer.h"
 #include "image/libraries.h"
 #include "image/manifest.h"
@@ -37,7 +38,6 @@
 
 struct build {
 	const struct build_spec *spec;
-	struct apt_spec apt;
 	struct manifest manifest;
 	struct apt_set set;
 	struct packages packages;
@@ -73,17 +73,36 @@ static int check_programs(const struct build_spec *spec, struct error *err)
 	return 0;
 }
 
+// The kernel that is built here joins the packages as if it had been fetched.
+static int build_kernel(struct build *b, struct error *err)
+{
+	cleanup_free char *config = path_join(b->manifest.directory, b->manifest.kernel_config);
+	struct kernel_build_spec spec = { .apt = &b->spec->apt,
+					  .source = b->manifest.kernel_source,
+					  .config = config,
+					  .extra = b->spec->kernel_config,
+					  .jobs = b->spec->jobs };
+	cleanup_kernel_plan struct kernel_plan plan = { .path = NULL };
+	int r = kernel_plan(&spec, &plan, err);
+
+	return r < 0 ? r : kernel_build(&spec, &plan, &b->set, err);
+}
+
 static int fetch_packages(struct build *b, struct error *err)
 {
 	cleanup_strv struct strv names = STRV_INIT;
+	bool is_built = b->manifest.kernel_source;
 	int r;
 
-	r = apt_prepare(&b->apt, err);
-	if (r == 0)
-		r = apt_resolve_meta(&b->apt, b->manifest.kernel, &b->kernel_package, err);
+	r = apt_prepare(&b->spec->apt, err);
+	if (r == 0 && is_built)
+		b->kernel_package = xstrdup(KERNEL_PACKAGE);
+	else if (r == 0)
+		r = apt_resolve_meta(&b->spec->apt, b->manifest.kernel, &b->kernel_package, err);
 	if (r < 0)
 		return r;
-	strv_push(&names, b->kernel_package);
+	if (!is_built)
+		strv_push(&names, b->kernel_package);
 	for (size_t i = 0; i < b->manifest.package_count; i++) {
 		if (!strv_contains(&names, b->manifest.packages[i].name))
 			strv_push(&names, b->manifest.packages[i].name);
@@ -92,7 +111,8 @@ static int fetch_packages(struct build *b, struct error *err)
 		if (!strv_contains(&names, b->manifest.boot_packages.items[i]))
 			strv_push(&names, b->manifest.boot_packages.items[i]);
 	}
-	return apt_fetch(&b->apt, &names, &b->set, err);
+	r = apt_fetch(&b->spec->apt, &names, &b->set, err);
+	return r == 0 && is_built ? build_kernel(b, err) : r;
 }
 
 // "1:26.1.5+dfsg1-9+deb13u1+b1" -> "26.1.5"
@@ -160,7 +180,7 @@ static int suggest_libraries(struct build *b, const struct strv *missing, struct
 		cleanup_free char *guess = libraries_guess_package(missing->items[i]);
 		cleanup_strv struct strv names = STRV_INIT;
 
-		apt_names_like(&b->apt, guess, &names);
+		apt_names_like(&b->spec->apt, guess, &names);
 		for (size_t n = 0; n < names.count && n < 3; n++)
 			buf_printf(&hint, "%s%s", hint.len > 0 ? " " : "", names.items[n]);
 	}
@@ -187,7 +207,7 @@ static int make_layer(struct build *b, size_t index, struct error *err)
 				    .index = (int)index,
 				    .root = b->root,
 				    .epoch = b->spec->epoch,
-				    .cache = b->spec->cache,
+				    .cache = b->spec->apt.cache,
 				    .jobs = b->spec->jobs };
 	struct node_spec node = { .type = NODE_FILE, .mode = 0644, .layer = LAYER_INITRD, .origin = "layers" };
 	cleanup_buf struct buf data = BUF_INIT;
@@ -371,20 +391,12 @@ static void build_done(struct build *b)
 
 int build_run(const struct build_spec *spec, struct error *err)
 {
-	cleanup_free char *lock_path = path_join(spec->cache, "lock");
+	cleanup_free char *lock_path = path_join(spec->apt.cache, "lock");
 	cleanup_close int lock = -1;
-	struct build b = { .spec = spec,
-			   .apt = { .cache = spec->cache,
-				    .suite = spec->suite,
-				    .mirror = spec->mirror,
-				    .security_mirror = spec->security_mirror,
-				    .keyring = spec->keyring,
-				    .update = spec->update },
-			   .root = tree_new(),
-			   .initrd = tree_new() };
+	struct build b = { .spec = spec, .root = tree_new(), .initrd = tree_new() };
 	int r;
 
-	r = file_mkdirs(spec->cache, 0755, err);
+	r = file_mkdirs(spec->apt.cache, 0755, err);
 	if (r == 0)
 		r = lock_take(lock_path, LOCK_WAIT_MS, &lock, err);
 	if (r == 0)

@@ -2,6 +2,7 @@
 // `b2d-image build`: from manifests to vmlinuz, initrd.img, boot2docker.iso and packages.txt.
 #pragma once
 
+#include "image/apt.h"
 #include "lib/error.h"
 
 #include <stdbool.h>
@@ -12,12 +13,10 @@ struct build_spec {
 	const char *profile;
 	const char *programs; // folder of the guest programs
 	const char *output; // folder; its files are replaced only when all of them are complete
-	const char *cache; // folder for what can be made or fetched again
-	const char *suite;
-	const char *mirror, *security_mirror, *keyring; // may be NULL; see struct apt_spec
+	struct apt_spec apt; // where packages come from; its cache keeps what can be made or fetched again
+	const char *kernel_config; // fragment for a kernel that is built here, or NULL
 	int64_t epoch; // the time of everything in the image
 	int jobs;
-	bool update; // refresh the package lists
 	bool no_iso;
 	bool quiet; // no size table
 };

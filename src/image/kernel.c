@@ -205,10 +205,29 @@ static int choose(struct module_set *set, const char *given, struct error *err)
 	return 0;
 }
 
+// "*": every module that the package has.
+static int choose_every(struct module_set *set, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < set->package->deb.count; i++) {
+		const struct deb_entry *e = &set->package->deb.entries[i];
+		cleanup_free char *name = NULL;
+
+		if (e->type == S_IFREG && strncmp(e->path, set->folder, strlen(set->folder)) == 0)
+			name = module_name(e->path);
+		if (name)
+			r = choose(set, name, err);
+	}
+	return r;
+}
+
 static int choose_all(struct module_set *set, const struct strv *names, const struct strv *places, struct error *err)
 {
 	for (size_t i = 0; i < names->count; i++) {
-		if (choose(set, names->items[i], err) < 0)
+		bool is_every = strcmp(names->items[i], "*") == 0;
+
+		if ((is_every ? choose_every(set, err) : choose(set, names->items[i], err)) < 0)
 			return error_wrap(err, "%s", places->items[i]);
 	}
 	return 0;

@@ -206,6 +206,8 @@ static int take_layer_row(struct parser *p, const struct words_line *line, const
 
 static const struct statement profile_statements[] = {
 	{ "kernel", 1, 1, take_text, .field = offsetof(struct manifest, kernel), .usage = "PACKAGE" },
+	{ "kernel-source", 1, 1, take_text, .field = offsetof(struct manifest, kernel_source), .usage = "PACKAGE" },
+	{ "kernel-config", 1, 1, take_text, .field = offsetof(struct manifest, kernel_config), .usage = "DIR" },
 	{ "version-from", 1, 1, take_text, .field = offsetof(struct manifest, version_package), .usage = "PACKAGE" },
 	{ "volume", 1, 1, take_text, .field = offsetof(struct manifest, volume), .usage = "NAME" },
 	{ "cmdline", 1, 0, take_text, .field = offsetof(struct manifest, cmdline), .usage = "WORD…" },
@@ -270,8 +272,11 @@ static int read_slices(struct parser *p, struct error *err)
 
 static int check_profile(const struct manifest *m, const char *path, struct error *err)
 {
-	if (!m->kernel)
-		return error_say(err, EINVAL, "%s: has no line \"kernel PACKAGE\"", path);
+	if (!m->kernel == !m->kernel_source)
+		return error_say(err, EINVAL, "%s: needs either \"kernel PACKAGE\" or \"kernel-source PACKAGE\"", path);
+	if (!m->kernel_source != !m->kernel_config)
+		return error_say(err, EINVAL, "%s: \"kernel-source PACKAGE\" and \"kernel-config DIR\" go together",
+				 path);
 	if (!m->version_package)
 		return error_say(err, EINVAL, "%s: has no line \"version-from PACKAGE\"", path);
 	if (m->layer_count == 0)
@@ -363,6 +368,8 @@ void manifest_done(struct manifest *m)
 	strv_done(&m->early_places);
 	free(m->directory);
 	free(m->kernel);
+	free(m->kernel_source);
+	free(m->kernel_config);
 	free(m->version_package);
 	free(m->volume);
 	free(m->cmdline);

@@ -46,6 +46,7 @@ struct package_use {
 struct manifest {
 	char *directory; // the distro directory
 	char *kernel; // package of the kernel; a meta package is resolved through its Depends
+	char *kernel_source, *kernel_config; // instead of it: the source's package, and the folder of its configuration
 	char *version_package; // whose upstream version is the image's
 	char *volume; // volume name of the ISO, with @VERSION@
 	char *cmdline; // of the boot menus: @CMDLINE@
