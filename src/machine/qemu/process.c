@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 enum { PID_FILE_MAX = 64, ARGUMENTS_MAX = 256 << 10 };
@@ -32,6 +33,14 @@ static int read_pid(const char *path, int *ret)
 	return number_parse_int(buf_str(&text), 2, 1 << 22, ret, NULL);
 }
 
+// The same file, by whichever path: the store may be reached through a symbolic link.
+static bool is_same_file(const char *a, const char *b)
+{
+	struct stat is_a, is_b;
+
+	return stat(a, &is_a) == 0 && stat(b, &is_b) == 0 && is_a.st_dev == is_b.st_dev && is_a.st_ino == is_b.st_ino;
+}
+
 // Was the process started with `-pidfile PATH`? Its arguments are NUL-terminated strings, one after the other.
 static bool has_pid_file_argument(int pid, const char *pid_file)
 {
@@ -42,7 +51,7 @@ static bool has_pid_file_argument(int pid, const char *pid_file)
 	if (file_read(path, ARGUMENTS_MAX, &text, NULL) < 0)
 		return false;
 	for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1) {
-		if (option && strcmp(text.data + at, pid_file) == 0)
+		if (option && is_same_file(text.data + at, pid_file))
 			return true;
 		option = strcmp(text.data + at, "-pidfile") == 0;
 	}
