@@ -5,159 +5,173 @@
 #include "lib/alloc.h"
 #include "lib/json.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <regex.h>
 #include <string.h>
 #include <strings.h>
 
-static void add_name(const struct query *q, struct buf *b)
-{
-	buf_puts(b, q->name);
-}
-
-static void add_active(const struct query *q, struct buf *b)
-{
-	buf_puts(b, q->active ? "*" : "-");
-}
-
-static void add_active_host(const struct query *q, struct buf *b)
-{
-	buf_puts(b, q->active ? "true" : "false");
-}
-
-// Classic Swarm is gone from the world: no machine is its master.
-static void add_false(const struct query *q, struct buf *b)
-{
-	(void)q;
-	buf_puts(b, "false");
-}
-
-static void add_driver(const struct query *q, struct buf *b)
-{
-	buf_puts(b, q->machine ? json_str_at(q->machine->config, "DriverName", "") : "not found");
-}
-
-static void add_state(const struct query *q, struct buf *b)
-{
-	buf_puts(b, machine_state_name(q->state));
-}
-
-static void add_url(const struct query *q, struct buf *b)
-{
-	buf_puts(b, q->url);
-}
-
-static void add_swarm(const struct query *q, struct buf *b)
+// Classic Swarm is gone from the world; what a store of Docker Machine says of it is shown all the same.
+static char *swarm_text(const struct query *q)
 {
 	const char *discovery =
 		q->machine ? json_str_at(q->machine->config, "HostOptions.SwarmOptions.Discovery", "") : "";
 	bool master = q->machine && json_bool_at(q->machine->config, "HostOptions.SwarmOptions.Master", false);
 
-	if (*discovery && master)
-		buf_printf(b, "%s (master)", q->name);
+	return *discovery && master ? xasprintf("%s (master)", q->name) : xstrdup("");
 }
 
-static void add_json(const struct query *q, const char *path, struct buf *b)
+static json_t *new_name(const struct query *q)
 {
-	const json_t *value = q->machine ? json_at(q->machine->config, path) : NULL;
-	char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
-
-	buf_puts(b, text ? text : "");
-	free(text);
+	return json_string(q->name);
 }
 
-static void add_swarm_options(const struct query *q, struct buf *b)
+static json_t *new_active(const struct query *q)
 {
-	add_json(q, "HostOptions.SwarmOptions", b);
+	return json_string(q->active ? "*" : "-");
 }
 
-static void add_engine_options(const struct query *q, struct buf *b)
+static json_t *new_active_host(const struct query *q)
 {
-	add_json(q, "HostOptions.EngineOptions", b);
+	return json_boolean(q->active);
+}
+
+static json_t *new_active_swarm(const struct query *q)
+{
+	(void)q;
+	return json_false();
+}
+
+static json_t *new_driver(const struct query *q)
+{
+	return json_string(q->machine ? json_str_at(q->machine->config, "DriverName", "") : "not found");
+}
+
+static json_t *new_state(const struct query *q)
+{
+	return json_string(machine_state_name(q->state));
+}
+
+static json_t *new_url(const struct query *q)
+{
+	return json_string(q->url);
+}
+
+static json_t *new_swarm(const struct query *q)
+{
+	cleanup_free char *text = swarm_text(q);
+
+	return json_string(text);
+}
+
+static json_t *new_config(const struct query *q, const char *path)
+{
+	json_t *value = q->machine ? json_at(q->machine->config, path) : NULL;
+
+	return value ? json_incref(value) : json_null();
+}
+
+static json_t *new_swarm_options(const struct query *q)
+{
+	return new_config(q, "HostOptions.SwarmOptions");
+}
+
+static json_t *new_engine_options(const struct query *q)
+{
+	return new_config(q, "HostOptions.EngineOptions");
 }
 
 // One line, whatever the message has.
-static void add_error(const struct query *q, struct buf *b)
+static json_t *new_error(const struct query *q)
 {
+	cleanup_buf struct buf text = BUF_INIT;
+
 	for (const char *c = q->error; *c; c++)
-		buf_putc(b, *c == '\n' || *c == '\t' ? ' ' : *c);
+		buf_add(&text, *c == '\n' || *c == '\t' ? " " : c, 1);
+	return json_string(buf_str(&text));
 }
 
-static void add_engine(const struct query *q, struct buf *b)
+static json_t *new_engine(const struct query *q)
 {
-	buf_puts(b, q->engine);
+	return json_string(q->engine);
 }
 
-static void add_response(const struct query *q, struct buf *b)
+// As Go prints a duration: 950ms, 1.5s, 1m2s.
+static json_t *new_response(const struct query *q)
 {
-	buf_printf(b, "%lldms", q->response_ms);
+	cleanup_buf struct buf text = BUF_INIT;
+	long long minutes = q->response_ms / 60000;
+
+	if (q->response_ms > 0 && q->response_ms < 1000) {
+		buf_printf(&text, "%lldms", q->response_ms);
+	} else {
+		if (minutes)
+			buf_printf(&text, "%lldm", minutes);
+		buf_printf(&text, "%gs", (double)(q->response_ms % 60000) / 1000);
+	}
+	return json_string(buf_str(&text));
 }
 
 static const struct field {
 	const char *name, *header;
-	void (*add)(const struct query *q, struct buf *b);
+	json_t *(*new_value)(const struct query *q);
 } fields[] = {
-	{ "Name", "NAME", add_name },
-	{ "Active", "ACTIVE", add_active },
-	{ "ActiveHost", "ACTIVE_HOST", add_active_host },
-	{ "ActiveSwarm", "ACTIVE_SWARM", add_false },
-	{ "DriverName", "DRIVER", add_driver },
-	{ "State", "STATE", add_state },
-	{ "URL", "URL", add_url },
-	{ "Swarm", "SWARM", add_swarm },
-	{ "SwarmOptions", "SWARM_OPTIONS", add_swarm_options },
-	{ "EngineOptions", "ENGINE_OPTIONS", add_engine_options },
-	{ "Error", "ERRORS", add_error },
-	{ "DockerVersion", "DOCKER", add_engine },
-	{ "ResponseTime", "RESPONSE", add_response },
+	{ "Name", "NAME", new_name },
+	{ "Active", "ACTIVE", new_active },
+	{ "ActiveHost", "ACTIVE_HOST", new_active_host },
+	{ "ActiveSwarm", "ACTIVE_SWARM", new_active_swarm },
+	{ "DriverName", "DRIVER", new_driver },
+	{ "State", "STATE", new_state },
+	{ "URL", "URL", new_url },
+	{ "Swarm", "SWARM", new_swarm },
+	{ "SwarmOptions", "SWARM_OPTIONS", new_swarm_options },
+	{ "EngineOptions", "ENGINE_OPTIONS", new_engine_options },
+	{ "Error", "ERRORS", new_error },
+	{ "DockerVersion", "DOCKER", new_engine },
+	{ "ResponseTime", "RESPONSE", new_response },
 };
 
-static const struct field *find_field(const char *name, size_t len)
+// A machine as the record that templates see; NULL: the record of the headers.
+static json_t *new_row(const struct query *q)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		if (strlen(fields[i].name) == len && strncmp(fields[i].name, name, len) == 0)
-			return &fields[i];
-	return NULL;
-}
+	json_t *row = json_object();
 
-// Expands the expression that starts after "{{"; returns what follows its "}}", or NULL.
-static const char *expand(const char *at, const struct query *q, struct buf *ret)
-{
-	const char *end = strstr(at, "}}");
-
-	at += strspn(at, " ");
-	if (!end || *at != '.')
-		return NULL;
-	size_t len = strcspn(++at, " }");
-	const struct field *field = find_field(at, len);
-	if (!field || at + len + strspn(at + len, " ") != end)
-		return NULL;
-	if (q)
-		field->add(q, ret);
-	else
-		buf_puts(ret, field->header);
-	return end + 2;
-}
-
-int list_format(const char *format, const struct query *q, struct buf *ret, struct error *err)
-{
-	while (*format) {
-		if (strncmp(format, "{{", 2) == 0) {
-			const char *next = expand(format + 2, q, ret);
-			if (!next)
-				return error_say(err, EINVAL,
-						 "--format: cannot read \"%.60s\"; this version knows fields alone, "
-						 "such as {{.Name}}",
-						 format);
-			format = next;
-		} else if (strncmp(format, "\\t", 2) == 0 || strncmp(format, "\\n", 2) == 0) {
-			buf_putc(ret, format[1] == 't' ? '\t' : '\n');
-			format += 2;
-		} else {
-			buf_putc(ret, *format++);
-		}
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		json_t *value = q ? fields[i].new_value(q) : json_string(fields[i].header);
+		// NULL: the text is not UTF-8, which JSON cannot hold.
+		json_object_set_new(row, fields[i].name, value ? value : json_string("?"));
 	}
-	return 0;
+	return row;
+}
+
+int list_format_parse(const char *format, struct list_format *ret, struct error *err)
+{
+	static const char word[] = "table";
+	cleanup_buf struct buf text = BUF_INIT;
+
+	ret->is_table = strncmp(format, word, strlen(word)) == 0;
+	if (ret->is_table)
+		format += strlen(word);
+	format += strspn(format, " ");
+	for (const char *c = format; *c; c++) {
+		bool escapes = c[0] == '\\' && (c[1] == 't' || c[1] == 'n');
+		buf_add(&text, !escapes ? c : c[1] == 't' ? "\t" : "\n", 1);
+		c += escapes;
+	}
+	// The engine is asked only when it is to be seen: by name, or in the record as a whole ({{json .}}).
+	ret->shows_engine = strstr(buf_str(&text), "DockerVersion") || strstr(buf_str(&text), "Error");
+	for (const char *c = buf_str(&text); *c; c++)
+		ret->shows_engine |= *c == '$' || (*c == '.' && !isalpha((unsigned char)c[1]));
+	int r = template_parse(buf_str(&text), &ret->line, err);
+	return r < 0 ? error_wrap(err, "--format") : 0;
+}
+
+int list_format_line(const struct list_format *format, const struct query *q, struct buf *ret, struct error *err)
+{
+	cleanup_json json_t *row = new_row(q);
+	int r = template_render(format->line, row, true, ret, err);
+
+	return r < 0 ? error_wrap(err, "--format") : 0;
 }
 
 // --- filter ---
@@ -203,11 +217,10 @@ static int match_label(const struct query *q, const char *value, struct error *e
 
 static int match_swarm(const struct query *q, const char *value, struct error *err)
 {
-	cleanup_buf struct buf swarm = BUF_INIT;
+	cleanup_free char *swarm = swarm_text(q);
 
 	(void)err;
-	add_swarm(q, &swarm);
-	return swarm.len && strncmp(swarm.data, value, strlen(value)) == 0;
+	return *swarm && strncmp(swarm, value, strlen(value)) == 0;
 }
 
 static const struct key {

@@ -3,10 +3,20 @@
 #pragma once
 
 #include "query.h"
+#include "template/template.h"
 
-// Expands "{{.Name}}" and the like for one machine, "\t" and "\n" for themselves. NULL for the machine: the headers.
-// EINVAL, naming it, for a field or an expression that is not known.
-int list_format(const char *format, const struct query *q, struct buf *ret, struct error *err) MUST_CHECK;
+struct list_format {
+	struct template *line;
+	bool is_table; // the format began with "table": headers, columns
+	bool shows_engine; // the engine must be asked for what the lines show
+};
+
+// Reads a --format: an optional "table", then a template, in which "\t" and "\n" stand for tab and newline. Free
+// ret->line.
+int list_format_parse(const char *format, struct list_format *ret, struct error *err) MUST_CHECK;
+// Appends the line of one machine, or of the headers (NULL), without a newline.
+int list_format_line(const struct list_format *format, const struct query *q, struct buf *ret,
+		     struct error *err) MUST_CHECK;
 
 struct list_filter {
 	struct strv driver, label, name, state, swarm;

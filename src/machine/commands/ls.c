@@ -56,33 +56,19 @@ static void print_names(const struct queries *all, size_t count)
 		printf("%s\n", all->items[i].name);
 }
 
-static int print_line(const char *format, const struct query *q, struct strv *lines, struct error *err)
-{
-	cleanup_buf struct buf line = BUF_INIT;
-	int r = list_format(format, q, &line, err);
-
-	if (r == 0)
-		strv_push(lines, buf_str(&line));
-	return r;
-}
-
-static int print_formatted(const struct queries *all, size_t count, const char *format, struct error *err)
+static int print_formatted(const struct queries *all, size_t count, const struct list_format *format, struct error *err)
 {
 	cleanup_strv struct strv lines = STRV_INIT;
 	cleanup_buf struct buf text = BUF_INIT;
-	bool is_table = strncmp(format, "table", 5) == 0;
-	int r = 0;
 
-	if (is_table) {
-		format += 5;
-		format += strspn(format, " ");
-		r = print_line(format, NULL, &lines, err);
+	for (size_t i = format->is_table ? 0 : 1; i <= count; i++) {
+		cleanup_buf struct buf line = BUF_INIT;
+		int r = list_format_line(format, i ? &all->items[i - 1] : NULL, &line, err);
+		if (r < 0)
+			return r;
+		strv_push(&lines, buf_str(&line));
 	}
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = print_line(format, &all->items[i], &lines, err);
-	if (r < 0)
-		return r;
-	if (is_table)
+	if (format->is_table)
 		table_layout(&lines, &text);
 	else
 		for (size_t i = 0; i < lines.count; i++)
@@ -91,13 +77,12 @@ static int print_formatted(const struct queries *all, size_t count, const char *
 	return 0;
 }
 
-static int list(struct queries *all, const struct options *options, const struct list_filter *filter, struct error *err)
+static int list(struct queries *all, const struct options *options, const struct list_filter *filter,
+		const struct list_format *format, struct error *err)
 {
-	const char *format = options->format && *options->format ? options->format : DEFAULT_FORMAT;
-
 	// Names alone are known without asking anybody, unless the state decides which.
 	if (!options->quiet || filter->state.count)
-		queries_ask(all, !options->quiet && strstr(format, ".DockerVersion"), options->timeout * 1000);
+		queries_ask(all, !options->quiet && format->shows_engine, options->timeout * 1000);
 	int count = apply_filter(all, filter, err);
 	if (count < 0)
 		return count;
@@ -110,17 +95,22 @@ static int list(struct queries *all, const struct options *options, const struct
 static int run(const struct context *ctx, void *arg, const struct strv *operands, struct error *err)
 {
 	const struct options *options = arg;
+	const char *text = options->format && *options->format ? options->format : DEFAULT_FORMAT;
 	struct list_filter filter = { 0 };
+	struct list_format format = { 0 };
 	struct queries all = { 0 };
 
 	if (operands->count)
 		return error_say(err, EINVAL, "Error: ls takes no arguments; use --filter name=%s", operands->items[0]);
 	int r = list_filter_parse(&options->filter, &filter, err);
 	if (r == 0)
+		r = list_format_parse(text, &format, err);
+	if (r == 0)
 		r = queries_load(ctx, &all, err);
 	if (r == 0)
-		r = list(&all, options, &filter, err);
+		r = list(&all, options, &filter, &format, err);
 	queries_done(&all);
+	template_free(format.line);
 	list_filter_done(&filter);
 	return r;
 }
