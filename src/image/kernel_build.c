@@ -271,7 +271,7 @@ static int run_make(const struct build *b, const char *const *targets, struct er
 	cleanup_buf struct buf reason = BUF_INIT;
 	int r;
 
-	strv_push_all(&argv, (const char *const[]){ "make", "-s", "-C", b->source, NULL });
+	strv_push_all(&argv, (const char *const[]){ "make", "-C", b->source, NULL });
 	strv_pushf(&argv, "-j%d", b->spec->jobs);
 	strv_push_all(&argv, targets);
 	make_environment(b, &env);

@@ -99,6 +99,7 @@ static struct archive *open_tar(struct buf *out, bool compressed)
 	archive_write_set_format_ustar(a);
 	if (compressed)
 		archive_write_add_filter_zstd(a);
+	archive_write_set_bytes_in_last_block(a, 1); // no padding behind the compressed stream
 	archive_write_open(a, out, NULL, write_to_buf, NULL);
 	return a;
 }
@@ -138,6 +139,7 @@ int kernel_package_write(const struct kernel_package_spec *spec, const char *pat
 
 	buf_puts(&version, "2.0\n");
 	archive_write_set_format_ar_svr4(ar);
+	archive_write_set_bytes_in_last_block(ar, 1);
 	archive_write_open(ar, &out, NULL, write_to_buf, NULL);
 	r = make_control(spec, &control, err);
 	if (r == 0)
