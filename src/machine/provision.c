@@ -4,8 +4,7 @@
 
 #include "lib/alloc.h"
 #include "lib/file.h"
-#include "lib/json.h"
-#include "lib/path.h"
+#include "profile.h"
 #include "store.h"
 
 #include <archive.h>
@@ -15,76 +14,7 @@
 
 enum { PROVISION_MAX = 1 << 20, MAGIC_TAR_MAX = 4096, DOCKER_UID = 1000, STAFF_GID = 50 };
 
-static const char GUEST_DIR[] = "/var/lib/boot2docker";
 static const char MAGIC[] = "boot2docker, please format-me";
-
-// Inside single quotes only the quote itself is special.
-static void add_single_quoted(struct buf *b, const char *s)
-{
-	for (; *s; s++)
-		if (*s == '\'')
-			buf_puts(b, "'\\''");
-		else
-			buf_putc(b, *s);
-}
-
-// As it is where no shell would see more than a word in it; else in single quotes.
-static void add_word(struct buf *b, const char *s)
-{
-	bool plain = s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] == '\0';
-
-	buf_puts(b, plain ? "" : "'");
-	add_single_quoted(b, s);
-	buf_puts(b, plain ? "" : "'");
-}
-
-static void add_double_quoted(struct buf *b, const char *s)
-{
-	for (; *s; s++) {
-		if (strchr("\"\\$`", *s))
-			buf_putc(b, '\\');
-		buf_putc(b, *s);
-	}
-}
-
-// One line "--FLAG VALUE" for each string of the list.
-static void add_flags(struct buf *b, const json_t *config, const char *path, const char *flag)
-{
-	const json_t *value;
-	size_t i;
-
-	json_array_foreach(json_at(config, path), i, value)
-	{
-		buf_puts(b, flag);
-		add_single_quoted(b, json_string_value(value) ? json_string_value(value) : "");
-		buf_putc(b, '\n');
-	}
-}
-
-void provision_profile(const json_t *config, struct buf *ret)
-{
-	const char *storage = json_str_at(config, "HostOptions.EngineOptions.StorageDriver", "");
-	const json_t *value;
-	size_t i;
-
-	buf_puts(ret, "EXTRA_ARGS='\n--label provider=");
-	add_single_quoted(ret, json_str_at(config, "DriverName", ""));
-	buf_putc(ret, '\n');
-	add_flags(ret, config, "HostOptions.EngineOptions.Labels", "--label ");
-	add_flags(ret, config, "HostOptions.EngineOptions.InsecureRegistry", "--insecure-registry ");
-	add_flags(ret, config, "HostOptions.EngineOptions.RegistryMirror", "--registry-mirror ");
-	add_flags(ret, config, "HostOptions.EngineOptions.ArbitraryFlags", "--");
-	buf_printf(ret, "\n'\nCACERT=%s/ca.pem\nDOCKER_HOST='-H tcp://0.0.0.0:2376'\nDOCKER_STORAGE=", GUEST_DIR);
-	add_word(ret, *storage ? storage : "overlay2");
-	buf_printf(ret, "\nDOCKER_TLS=auto\nSERVERKEY=%s/server-key.pem\nSERVERCERT=%s/server.pem\n\n", GUEST_DIR,
-		   GUEST_DIR);
-	json_array_foreach(json_at(config, "HostOptions.EngineOptions.Env"), i, value)
-	{
-		buf_puts(ret, "export \"");
-		add_double_quoted(ret, json_string_value(value) ? json_string_value(value) : "");
-		buf_puts(ret, "\"\n");
-	}
-}
 
 struct member {
 	const char *name; // a name that ends with a slash is a folder
@@ -167,7 +97,7 @@ static int add_identity(struct tar *t, const struct machine *m, struct error *er
 	cleanup_buf struct buf profile = BUF_INIT;
 	cleanup_free char *hostname = xasprintf("%s\n", m->name);
 
-	provision_profile(m->config, &profile);
+	profile_write(m->config, &profile);
 	int r = tar_add(t, &(struct member){ "profile", profile.data, profile.len, 0644 }, err);
 	if (r == 0)
 		r = tar_add(t, &(struct member){ "etc/", NULL, 0, 0755 }, err);

@@ -6,15 +6,11 @@
 #include "lib/buf.h"
 #include "lib/error.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <time.h>
 
 struct machine;
 
-// The profile, in the shape Docker Machine writes it, from the engine's options in config.json. What the user gave
-// stays data: nothing in it is run by the shell that reads the profile.
-void provision_profile(const json_t *config, struct buf *ret);
 // The tar (ustar, at most 1 MiB): profile and etc/hostname (unless certificates_only), ca.pem, server.pem,
 // server-key.pem.
 int provision_tar(const struct machine *m, bool certificates_only, time_t now, struct buf *ret,

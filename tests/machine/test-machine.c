@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host command's parts that need no machine: names, order, profile, disk magic, tables, accelerator, engine's answer.
+#include "../unit/test.h"
+
+#include "engine.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/path.h"
+#include "net.h"
+#include "profile.h"
+#include "provision.h"
+#include "qemu/internal.h"
+#include "shell.h"
+#include "table.h"
+
+#include <errno.h>
+
+static void test_machine_names(void **state)
+{
+	static const char *const good[] = { "default", "a", "0", "m-1.example", "A..b", "x-" };
+	static const char *const bad[] = { "", "-a", ".a", "..", "a/b", "a b", "a_b", "a\n", "\xc3\xa4" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_true(machine_name_is_valid(good[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(machine_name_is_valid(bad[i]));
+}
+
+static void test_natural_order(void **state)
+{
+	static const char *const order[] = { "a",    "A1",   "a2",
+					     "a10",  "a10b", "b",
+					     "m002", "m10",  "m99999999999999999999999" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+		for (size_t j = 0; j < ARRAY_SIZE(order); j++) {
+			int got = natural_compare(order[i], order[j]);
+			assert_int_equal((got > 0) - (got < 0), (i > j) - (i < j));
+		}
+	assert_int_not_equal(natural_compare("m1", "M1"), 0);
+	assert_int_not_equal(natural_compare("m1", "m01"), 0);
+}
+
+static void write_text(const char *dir, const char *name, const char *text)
+{
+	cleanup_free char *path = path_join(dir, name);
+	struct error err = ERROR_INIT;
+
+	assert_ok(file_replace_text(path, text, 0600, &err), &err);
+}
+
+static const char *choose(const char *dir, const char *device)
+{
+	cleanup_free char *kvm = path_join(dir, device);
+	cleanup_free char *cpuinfo = path_join(dir, "cpuinfo");
+
+	return accelerator_choose(kvm, cpuinfo);
+}
+
+static void test_kvm_needs_the_device_and_the_processor(void **state)
+{
+	cleanup_free char *dir = test_folder();
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	write_text(dir, "kvm", "");
+	write_text(dir, "cpuinfo", "processor\t: 0\nflags\t\t: fpu vme svm sse\n");
+	assert_string_equal(choose(dir, "kvm"), "kvm");
+	assert_string_equal(choose(dir, "missing"), "tcg");
+	write_text(dir, "cpuinfo", "flags\t\t: vmx\n");
+	assert_string_equal(choose(dir, "kvm"), "kvm");
+	write_text(dir, "cpuinfo", "processor\t: 0\nflags\t\t: fpu svm_lock nvmx vmxnet sse\nbugs\t\t: svm\n");
+	assert_string_equal(choose(dir, "kvm"), "tcg");
+	write_text(dir, "cpuinfo", "");
+	assert_string_equal(choose(dir, "kvm"), "tcg");
+	assert_ok(file_remove_tree(dir, &err), &err);
+}
+
+static void test_profile_without_options(void **state)
+{
+	cleanup_buf struct buf profile = BUF_INIT;
+	cleanup_json json_t *config = json_pack("{s:s}", "DriverName", "qemu");
+
+	(void)state;
+	profile_write(config, &profile);
+	assert_string_equal(profile.data, "EXTRA_ARGS='\n"
+					  "--label provider=qemu\n"
+					  "\n"
+					  "'\n"
+					  "CACERT=/var/lib/boot2docker/ca.pem\n"
+					  "DOCKER_HOST='-H tcp://0.0.0.0:2376'\n"
+					  "DOCKER_STORAGE=overlay2\n"
+					  "DOCKER_TLS=auto\n"
+					  "SERVERKEY=/var/lib/boot2docker/server-key.pem\n"
+					  "SERVERCERT=/var/lib/boot2docker/server.pem\n"
+					  "\n");
+}
+
+static void test_profile_with_hostile_options(void **state)
+{
+	cleanup_buf struct buf profile = BUF_INIT;
+	cleanup_json json_t *config =
+		json_pack("{s:{s:{s:s,s:[s],s:[s,i]}}}", "HostOptions", "EngineOptions", "StorageDriver", "$(reboot)",
+			  "Labels", "a'; reboot; '", "Env", "A=\"`$x\\", 7);
+
+	(void)state;
+	assert_non_null(config);
+	profile_write(config, &profile);
+	assert_contains(profile.data, "--label a'\\''; reboot; '\\''\n");
+	assert_contains(profile.data, "DOCKER_STORAGE='$(reboot)'\n");
+	assert_contains(profile.data, "export \"A=\\\"\\`\\$x\\\\\"\n");
+}
+
+static void test_magic_tar_fits_or_is_refused(void **state)
+{
+	cleanup_buf struct buf tar = BUF_INIT;
+	cleanup_buf struct buf key = BUF_INIT;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_ok(provision_magic_tar("ssh-ed25519 AAAA boot2docker\n", 0, &tar, &err), &err);
+	assert_string_equal(tar.data, "boot2docker, please format-me");
+	assert_true(tar.len <= 4096);
+	assert_memory_equal(tar.data + 257, "ustar", 5);
+	buf_clear(&tar);
+	for (int i = 0; i < 600; i++)
+		buf_putc(&key, 'k');
+	assert_int_equal(provision_magic_tar(key.data, 0, &tar, &err), -E2BIG);
+}
+
+static void test_table_columns(void **state)
+{
+	cleanup_strv struct strv lines = STRV_INIT;
+	cleanup_buf struct buf text = BUF_INIT;
+
+	(void)state;
+	strv_push(&lines, "N\tSTATE\tE");
+	strv_push(&lines, "\xc3\xa4\xc3\xb6\xc3\xbc\tup\tlong error");
+	table_layout(&lines, &text);
+	assert_string_equal(text.data, "N     STATE   E\n"
+				       "\xc3\xa4\xc3\xb6\xc3\xbc   up      long error\n");
+}
+
+static void parse_fails(const char *answer)
+{
+	struct error err = ERROR_INIT;
+	char *version = NULL;
+
+	assert_true(engine_parse_version(answer, strlen(answer), &version, &err) < 0);
+	assert_null(version);
+	assert_true(err.msg[0]);
+}
+
+static void test_engine_answers(void **state)
+{
+	static const char good[] = "HTTP/1.0 200 OK\r\nA: b\r\n\r\n{\"Version\": \"26.1.5+dfsg1\"}\n";
+	struct error err = ERROR_INIT;
+	cleanup_free char *version = NULL;
+
+	(void)state;
+	assert_ok(engine_parse_version(good, strlen(good), &version, &err), &err);
+	assert_string_equal(version, "26.1.5+dfsg1");
+	parse_fails("");
+	parse_fails("HTTP/1.");
+	parse_fails("HTTP/1.0 200 OK\r\n");
+	parse_fails("HTTP/1.0 200 OK\r\n\r\n");
+	parse_fails("HTTP/1.0 200 OK\r\n\r\n{\"Version\": 26}");
+	parse_fails("HTTP/1.0 200 OK\r\n\r\n{\"Version\": \"26.1");
+	parse_fails("HTTP/1.0 403 Forbidden\r\n\r\n{\"Version\": \"26\"}");
+	parse_fails("SSH-2.0-OpenSSH_10.0\r\n\r\n{\"Version\": \"26\"}");
+}
+
+static bool only_odd(int port, const void *arg)
+{
+	(void)arg;
+	return port % 2 == 0;
+}
+
+static void test_free_ports(void **state)
+{
+	struct error err = ERROR_INIT;
+	int port = 0;
+
+	(void)state;
+	assert_ok(net_free_port(40000, only_odd, NULL, &port, &err), &err);
+	assert_true(port > 40000 && port % 2 == 1);
+	assert_int_equal(net_free_port(65536, NULL, NULL, &port, &err), -EADDRINUSE);
+}
+
+static void test_unknown_shells_are_taken_as_sh(void **state)
+{
+	(void)state;
+	assert_ptr_equal(shell_choose(NULL, "/usr/bin/zsh"), shell_choose("bash", NULL));
+	assert_ptr_equal(shell_choose("", NULL), shell_choose("sh", NULL));
+	assert_ptr_equal(shell_choose(NULL, "/bin/csh"), shell_choose("tcsh", "/bin/bash"));
+	assert_ptr_not_equal(shell_choose("fish", NULL), shell_choose("sh", NULL));
+}
+
+static int has_pair(const struct strv *argv, const char *option, const char *value)
+{
+	for (size_t i = 0; i + 1 < argv->count; i++)
+		if (strcmp(argv->items[i], option) == 0 && strcmp(argv->items[i + 1], value) == 0)
+			return 1;
+	return 0;
+}
+
+static void test_qemu_command_line(void **state)
+{
+	struct context ctx = { .program = "boot2docker", .storage_path = (char *)"/s,tore" };
+	cleanup_machine struct machine *m = machine_new(&ctx, "m");
+	cleanup_strv struct strv argv = STRV_INIT;
+
+	(void)state;
+	json_put(m->config, "Driver.IPAddress", json_string("127.0.0.1"));
+	json_put(m->config, "Driver.SSHPort", json_integer(2200));
+	json_put(m->config, "Driver.EnginePort", json_integer(2300));
+	json_put(m->config, "Driver.CPU", json_integer(3));
+	json_put(m->config, "Driver.Memory", json_integer(512));
+	qemu_command(m, "tcg", "/s,tore/p.tar", &argv);
+	assert_true(has_pair(&argv, "-accel", "tcg"));
+	assert_true(has_pair(&argv, "-cpu", "max"));
+	assert_true(has_pair(&argv, "-smp", "3"));
+	assert_true(has_pair(&argv, "-m", "512"));
+	assert_true(has_pair(&argv, "-kernel", "/s,tore/machines/m/vmlinuz"));
+	assert_true(has_pair(&argv, "-netdev",
+			     "user,id=nat,hostfwd=tcp:127.0.0.1:2200-:22,hostfwd=tcp:127.0.0.1:2300-:2376"));
+	assert_true(has_pair(&argv, "-fw_cfg", "name=opt/boot2docker/provision.tar,file=/s,,tore/p.tar"));
+	assert_true(has_pair(&argv, "-qmp", "unix:/s,,tore/machines/m/qmp.sock,server=on,wait=off"));
+	strv_done(&argv);
+	json_put(m->config, "Driver.CPU", json_integer(-1));
+	qemu_command(m, "kvm", NULL, &argv);
+	assert_true(has_pair(&argv, "-cpu", "host"));
+	assert_false(has_pair(&argv, "-smp", "-1"));
+	assert_false(strv_contains(&argv, "-fw_cfg"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_machine_names),
+		cmocka_unit_test(test_natural_order),
+		cmocka_unit_test(test_kvm_needs_the_device_and_the_processor),
+		cmocka_unit_test(test_profile_without_options),
+		cmocka_unit_test(test_profile_with_hostile_options),
+		cmocka_unit_test(test_magic_tar_fits_or_is_refused),
+		cmocka_unit_test(test_table_columns),
+		cmocka_unit_test(test_engine_answers),
+		cmocka_unit_test(test_free_ports),
+		cmocka_unit_test(test_unknown_shells_are_taken_as_sh),
+		cmocka_unit_test(test_qemu_command_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
