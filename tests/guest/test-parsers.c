@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0
+// Unit tests of what PID 1 reads from others: DHCP leases, the profile, aliases, kernel messages, options, settings.
+#include "../unit/test.h"
+
+#include "dhcp.h"
+#include "engine.h"
+#include "hostname.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "modules.h"
+#include "options.h"
+#include "profile.h"
+#include "shutdown.h"
+#include "sysctl.h"
+#include "uevent.h"
+#include "users.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static struct error err;
+static struct guest guest;
+static struct buf log_text;
+
+static void keep_line(enum log_level level, const char *line, void *arg)
+{
+	(void)level;
+	(void)arg;
+	buf_printf(&log_text, "%s\n", line);
+}
+
+static int make_root(void **state)
+{
+	(void)state;
+	guest = (struct guest){ .root = test_folder() };
+	log_set_sink(keep_line, NULL);
+	return 0;
+}
+
+static int remove_root(void **state)
+{
+	(void)state;
+	error_clear(&err);
+	int r = file_remove_tree(guest.root, &err);
+	free((char *)guest.root);
+	buf_done(&log_text);
+	return r;
+}
+
+static void put(const char *path, const char *text)
+{
+	cleanup_free char *full = guest_path(&guest, path);
+	cleanup_free char *dir = xstrndup(full, (size_t)(strrchr(full, '/') - full));
+
+	assert_ok(file_mkdirs(dir, 0755, &err), &err);
+	assert_ok(file_replace_text(full, text, 0644, &err), &err);
+}
+
+// --- DHCP
+
+static void a_lease_is_read(void **state)
+{
+	static const char *const env[] = { "interface=eth0",        "ip=10.0.2.15",
+					   "subnet=255.255.255.0",  "router=10.0.2.2",
+					   "dns=10.0.2.3 10.0.2.4", "domain=example.com",
+					   "ntpsrv=10.0.2.5",       "mtu=1400",
+					   "hostname=box",          NULL };
+	struct dhcp_lease lease;
+
+	(void)state;
+	assert_ok(dhcp_parse(env, &lease, &err), &err);
+	assert_int_equal(ntohl(lease.address.s_addr), 0x0a00020f);
+	assert_int_equal(ntohl(lease.mask.s_addr), 0xffffff00);
+	assert_int_equal(ntohl(lease.router.s_addr), 0x0a000202);
+	assert_int_equal(lease.dns.count, 2);
+	assert_string_equal(lease.search.items[0], "example.com");
+	assert_string_equal(lease.ntp.items[0], "10.0.2.5");
+	assert_int_equal(lease.mtu, 1400);
+	assert_string_equal(lease.hostname, "box");
+	dhcp_lease_done(&lease);
+}
+
+static void a_lease_without_a_usable_address_is_refused(void **state)
+{
+	static const char *const addresses[] = {
+		"ip=",       "ip=0.0.0.0", "ip=127.0.0.1", "ip=224.0.0.1", "ip=255.255.255.255", "ip=10.0.2.15; reboot",
+		"ip=10.0.2", "ip=::1",     "pi=10.0.2.15"
+	};
+	struct dhcp_lease lease;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+		const char *const env[] = { addresses[i], "subnet=255.255.255.0", NULL };
+
+		assert_int_equal(dhcp_parse(env, &lease, &err), -EBADMSG);
+	}
+}
+
+static void hostile_values_of_a_lease_are_dropped(void **state)
+{
+	static const char *const env[] = { "ip=10.0.2.15",
+					   "subnet=255.0.255.0",
+					   "router=$(reboot)",
+					   "mtu=9",
+					   "dns=10.0.2.3 1.2.3.4\nnameserver 6.6.6.6 ::1",
+					   "search=good.example -x ..",
+					   "domain=a\noptions evil",
+					   "hostname=-rf",
+					   "ntpsrv=0.0.0.0",
+					   NULL };
+	struct dhcp_lease lease;
+
+	(void)state;
+	assert_ok(dhcp_parse(env, &lease, &err), &err);
+	assert_int_equal(ntohl(lease.mask.s_addr), 0xffffff00);
+	assert_int_equal(lease.router.s_addr, 0);
+	assert_int_equal(lease.mtu, 0);
+	assert_int_equal(lease.dns.count, 2); // 10.0.2.3 and 6.6.6.6, each a word of its own
+	assert_int_equal(lease.search.count, 2); // good.example, and evil as a plain word
+	assert_int_equal(lease.ntp.count, 0);
+	assert_null(lease.hostname);
+	assert_contains(buf_str(&log_text), "netmask \"255.0.255.0\"");
+	dhcp_lease_done(&lease);
+}
+
+static void leases_of_all_interfaces_make_one_resolv_conf(void **state)
+{
+	static const char *const first[] = { "ip=10.0.2.15", "subnet=255.255.255.0", "dns=10.0.2.3", "domain=a.example",
+					     NULL };
+	static const char *const second[] = { "ip=192.168.1.9", "subnet=255.255.255.0", "dns=192.168.1.1 10.0.2.3",
+					      NULL };
+	struct dhcp_lease lease;
+	cleanup_buf struct buf text = BUF_INIT;
+
+	(void)state;
+	put("/etc/hosts", "");
+	put("/run/boot2docker/x", "");
+	dhcp_resolv_conf(&guest, &text);
+	assert_string_equal(buf_str(&text), "nameserver 8.8.8.8\nnameserver 1.1.1.1\n");
+	assert_ok(dhcp_parse(second, &lease, &err), &err);
+	assert_ok(dhcp_note(&guest, "eth1", &lease, &err), &err);
+	dhcp_lease_done(&lease);
+	assert_ok(dhcp_parse(first, &lease, &err), &err);
+	assert_ok(dhcp_note(&guest, "eth0", &lease, &err), &err);
+	dhcp_lease_done(&lease);
+	cleanup_free char *conf = guest_read(&guest, "/etc/resolv.conf");
+
+	assert_string_equal(conf, "search a.example\nnameserver 10.0.2.3\nnameserver 192.168.1.1");
+}
+
+// --- the profile
+
+static void without_a_profile_defaults_are_taken(void **state)
+{
+	struct profile p;
+
+	(void)state;
+	profile_evaluate(&guest, &p);
+	assert_string_equal(p.values[PROFILE_DOCKER_HOST], "-H tcp://0.0.0.0:2376");
+	assert_string_equal(p.values[PROFILE_CACERT], "/var/lib/boot2docker/tls/ca.pem");
+	assert_string_equal(p.values[PROFILE_CAORG], "Boot2DockerCA");
+	assert_false(p.is_set[PROFILE_CACERT]);
+	assert_int_equal(p.env.count, 0);
+	profile_done(&p);
+}
+
+static void the_profile_of_docker_machine_is_understood(void **state)
+{
+	struct profile p;
+
+	(void)state;
+	put(PROFILE_FILE,
+	    "EXTRA_ARGS='\n--label provider=virtualbox\n--insecure-registry registry.example.com\n\n'\n"
+	    "CACERT=/var/lib/boot2docker/ca.pem\nDOCKER_HOST='-H tcp://0.0.0.0:2376'\nDOCKER_STORAGE=overlay2\n"
+	    "DOCKER_TLS=auto\nSERVERKEY=/var/lib/boot2docker/server-key.pem\n"
+	    "SERVERCERT=/var/lib/boot2docker/server.pem\n\nexport \"TEST=VALUE with blank\"\n");
+	profile_evaluate(&guest, &p);
+	assert_string_equal(p.values[PROFILE_EXTRA_ARGS],
+			    "\n--label provider=virtualbox\n--insecure-registry registry.example.com\n\n");
+	assert_string_equal(p.values[PROFILE_SERVERKEY], "/var/lib/boot2docker/server-key.pem");
+	assert_true(p.is_set[PROFILE_CACERT]);
+	assert_false(p.is_set[PROFILE_CAKEY]);
+	assert_true(strv_contains(&p.env, "TEST=VALUE with blank"));
+	assert_int_equal(p.env.count, 1);
+	profile_done(&p);
+}
+
+static void the_profile_may_hold_any_shell(void **state)
+{
+	struct profile p;
+
+	(void)state;
+	put(PROFILE_FILE, "echo noise\nif true; then DOCKER_TLS=no; fi\nf() { CERTDIR=/x/$1; }; f y\nexit 1\n");
+	profile_evaluate(&guest, &p);
+	assert_string_equal(p.values[PROFILE_DOCKER_TLS], "no");
+	assert_string_equal(p.values[PROFILE_DOCKER_HOST], "-H tcp://0.0.0.0:2375");
+	assert_string_equal(p.values[PROFILE_SERVERCERT], "/x/y/server.pem");
+	assert_contains(buf_str(&log_text), "exit status 1");
+	profile_done(&p);
+}
+
+static void a_profile_with_a_syntax_error_means_defaults(void **state)
+{
+	struct profile p;
+
+	(void)state;
+	put(PROFILE_FILE, "DOCKER_TLS=no\nif true\n");
+	profile_evaluate(&guest, &p);
+	assert_string_equal(p.values[PROFILE_DOCKER_TLS], "auto");
+	assert_contains(buf_str(&log_text), "is not used");
+	profile_done(&p);
+}
+
+static void an_endless_profile_is_bounded(void **state)
+{
+	struct profile p;
+	time_t start = time(NULL);
+
+	(void)state;
+	put(PROFILE_FILE, "DOCKER_TLS=no\nwhile :; do :; done\n");
+	profile_evaluate(&guest, &p);
+	assert_string_equal(p.values[PROFILE_DOCKER_TLS], "auto");
+	assert_true(time(NULL) - start < 30);
+	profile_done(&p);
+}
+
+// --- dockerd's arguments
+
+static void check_argument(const char *profile, const struct engine_facts *facts, const char *present,
+			   const char *absent)
+{
+	cleanup_strv struct strv argv = STRV_INIT;
+	struct profile p;
+
+	put(PROFILE_FILE, profile);
+	profile_evaluate(&guest, &p);
+	engine_argv(&p, facts, &argv);
+	if (present && !strv_contains(&argv, present))
+		fail_msg("%s is missing for profile %s", present, profile);
+	if (absent && strv_contains(&argv, absent))
+		fail_msg("%s is given for profile %s", absent, profile);
+	profile_done(&p);
+}
+
+static void the_engine_is_told_what_the_profile_says(void **state)
+{
+	const struct engine_facts tls = { .tls_files = true }, no_files = { .tls_files = false };
+	const struct engine_facts btrfs = { .tls_files = true, .on_btrfs = true };
+
+	(void)state;
+	check_argument("", &tls, "--tlsverify", NULL);
+	check_argument("", &tls, "tcp://0.0.0.0:2376", NULL);
+	check_argument("", &tls, "--storage-driver=overlay2", NULL);
+	check_argument("", &btrfs, "--storage-driver=btrfs", NULL);
+	check_argument("DOCKER_STORAGE=aufs", &tls, "--storage-driver=overlay2", NULL);
+	check_argument("DOCKER_TLS=no", &tls, "--tls=false", "--tlsverify");
+	check_argument("DOCKER_TLS=no", &tls, "tcp://0.0.0.0:2375", NULL);
+	check_argument("DOCKER_TLS=--tls", &tls, "--tls", "--tlsverify");
+	check_argument("EXTRA_ARGS='\n--label a=b\n'", &tls, "a=b", NULL);
+	// No certificates: never a port that anybody may use.
+	check_argument("", &no_files, "unix:///var/run/docker.sock", "tcp://0.0.0.0:2376");
+}
+
+static void what_daemon_json_says_is_not_said_twice(void **state)
+{
+	const struct engine_facts facts = {
+		.tls_files = true,
+		.daemon_json = "{\"storage-driver\":\"vfs\",\"hosts\":[\"unix:///"
+			       "x\"],\"tlsverify\":true,\"data-root\":\"/x\"}",
+	};
+	const struct engine_facts broken = { .tls_files = true, .daemon_json = "{" };
+
+	(void)state;
+	check_argument("", &facts, NULL, "--storage-driver=overlay2");
+	check_argument("", &facts, NULL, "-H");
+	check_argument("", &facts, NULL, "--tlsverify");
+	check_argument("", &facts, NULL, "--data-root=/var/lib/docker");
+	check_argument("", &facts, "--default-runtime=crun", NULL);
+	check_argument("", &broken, "--storage-driver=overlay2", NULL);
+}
+
+// --- small ones
+
+static void host_names_are_checked(void **state)
+{
+	static const char *const good[] = { "boot2docker", "a", "A-1.example.com", "9" };
+	static const char *const bad[] = { "", "-a", "a-", "a..b", ".a", "a.", "a b", "a_b", "a\nb", "a/b", "a-.b" };
+	char long_name[80];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_true(hostname_is_valid(good[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(hostname_is_valid(bad[i]));
+	memset(long_name, 'a', 65);
+	long_name[65] = '\0';
+	assert_false(hostname_is_valid(long_name));
+}
+
+static void kernel_options_are_read(void **state)
+{
+	struct options o;
+
+	(void)state;
+	options_parse("console=ttyS0 boot2docker.nodisk boot2docker.debug=1 boot2docker.rescue=0 quiet\n", &o);
+	assert_true(o.nodisk && o.debug && !o.rescue);
+	options_parse("boot2docker.debug=maybe boot2docker.nodiskx nodisk boot2docker.", &o);
+	assert_false(o.nodisk || o.debug || o.rescue);
+	assert_contains(buf_str(&log_text), "boot2docker.nodiskx is not known");
+}
+
+static void module_aliases_come_from_the_hardware_once(void **state)
+{
+	cleanup_strv struct strv seen = STRV_INIT, fresh = STRV_INIT, again = STRV_INIT;
+
+	(void)state;
+	put("/sys/bus/pci/devices/0000:00:02.0/modalias", "pci:v00001AF4d00001000sv*\n");
+	put("/sys/bus/pci/devices/0000:00:03.0/modalias", "pci:v00001AF4d00001000sv*\n");
+	put("/sys/bus/virtio/devices/virtio0/modalias", "virtio:d00000001v00001AF4\n");
+	put("/sys/bus/acpi/devices/x/modalias", "-r evil\n");
+	put("/sys/class/input/input0/modalias", "input:b0019v0000-e0,1,k74,ramlsfw\n");
+	modules_scan(&guest, &seen, &fresh);
+	assert_int_equal(fresh.count, 3);
+	assert_false(strv_contains(&fresh, "-r evil"));
+	modules_scan(&guest, &seen, &again);
+	assert_int_equal(again.count, 0);
+	assert_false(modules_is_alias("a b"));
+	assert_false(modules_is_alias("-C/evil"));
+}
+
+static void device_messages_are_taken_apart(void **state)
+{
+	char message[] = "add@/devices/pci/net/eth1\0ACTION=add\0SUBSYSTEM=net\0INTERFACE=eth1";
+	char other[] = "libudev\0something";
+	struct uevent event;
+
+	(void)state;
+	assert_true(uevent_parse(message, sizeof(message), &event));
+	assert_string_equal(event.action, "add");
+	assert_string_equal(event.interface, "eth1");
+	assert_null(event.modalias);
+	assert_false(uevent_parse(other, sizeof(other), &event));
+	assert_false(uevent_parse(message, sizeof(message) - 3, &event)); // not ended
+}
+
+static void file_systems_are_let_go_latest_first(void **state)
+{
+	cleanup_strv struct strv plan = STRV_INIT;
+
+	(void)state;
+	shutdown_plan("1 0 0:1 / / rw - overlay overlay rw\n2 1 0:2 / /proc rw - proc proc rw\n"
+		      "3 1 254:1 / /mnt/vda1 rw - ext4 /dev/vda1 rw\n"
+		      "4 3 0:9 / /mnt/vda1/my\\040folder rw - tmpfs x rw\n5 1 0:5 / /run rw - tmpfs run rw\n"
+		      "6 5 0:7 / /run/docker/netns/x rw - nsfs nsfs rw\nnonsense\n",
+		      &plan);
+	assert_int_equal(plan.count, 3);
+	assert_string_equal(plan.items[0], "/run/docker/netns/x");
+	assert_string_equal(plan.items[1], "/mnt/vda1/my folder");
+	assert_string_equal(plan.items[2], "/mnt/vda1");
+}
+
+static void people_are_found_with_their_groups(void **state)
+{
+	struct user u;
+
+	(void)state;
+	put("/etc/passwd", "root:x:0:0::/root:/bin/bash\nbroken\ndocker:x:1000:50:,,,:/home/docker:/bin/bash\n");
+	put("/etc/group", "root:x:0:\nstaff:x:50:\ndocker:x:999:other,docker\nadm:x:4:dockerish\nodd\n");
+	assert_ok(user_find(&guest, "docker", &u, &err), &err);
+	assert_int_equal(u.uid, 1000);
+	assert_int_equal(u.group_count, 2);
+	assert_int_equal(u.groups[0], 50);
+	assert_int_equal(u.groups[1], 999);
+	assert_string_equal(u.home, "/home/docker");
+	user_done(&u);
+	assert_int_equal(user_find(&guest, "dock", &u, &err), -ENOENT);
+}
+
+static void kernel_parameters_are_written(void **state)
+{
+	(void)state;
+	put("/proc/sys/net/ipv4/ip_forward", "0");
+	put("/proc/sys/net/ipv4/conf/eth0.5/rp_filter", "0");
+	put("/outside", "0");
+	put("/etc/sysctl.conf", "# a comment\n\n net.ipv4.ip_forward = 1 \nnet/ipv4/conf/eth0.5/rp_filter=2\n"
+				"-not.there = 1\nnonsense\n../../outside = 1\n/outside = 1\n");
+	assert_ok(sysctl_apply(&guest, &err), &err);
+	cleanup_free char *forward = guest_read(&guest, "/proc/sys/net/ipv4/ip_forward");
+	cleanup_free char *filter = guest_read(&guest, "/proc/sys/net/ipv4/conf/eth0.5/rp_filter");
+	cleanup_free char *outside = guest_read(&guest, "/outside");
+
+	assert_string_equal(forward, "1");
+	assert_string_equal(filter, "2");
+	assert_string_equal(outside, "0");
+	assert_null(strstr(buf_str(&log_text), "not.there"));
+	assert_contains(buf_str(&log_text), "nonsense");
+}
+
+#define with_root(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		with_root(a_lease_is_read),
+		with_root(a_lease_without_a_usable_address_is_refused),
+		with_root(hostile_values_of_a_lease_are_dropped),
+		with_root(leases_of_all_interfaces_make_one_resolv_conf),
+		with_root(without_a_profile_defaults_are_taken),
+		with_root(the_profile_of_docker_machine_is_understood),
+		with_root(the_profile_may_hold_any_shell),
+		with_root(a_profile_with_a_syntax_error_means_defaults),
+		with_root(an_endless_profile_is_bounded),
+		with_root(the_engine_is_told_what_the_profile_says),
+		with_root(what_daemon_json_says_is_not_said_twice),
+		with_root(host_names_are_checked),
+		with_root(kernel_options_are_read),
+		with_root(module_aliases_come_from_the_hardware_once),
+		with_root(device_messages_are_taken_apart),
+		with_root(file_systems_are_let_go_latest_first),
+		with_root(people_are_found_with_their_groups),
+		with_root(kernel_parameters_are_written),
+	};
+
+	return cmocka_run_group_tests_name("guest parsers", tests, NULL, NULL);
+}
