@@ -4,6 +4,7 @@
 #include "lib/alloc.h"
 #include "lib/log.h"
 
+#include <stdint.h>
 #include <string.h>
 
 static void no_sink(enum log_level level, const char *line, void *arg)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fuzzes the reader of what a shell printed after it evaluated the profile.
 #include "guest/profile.h"
-#include "lib/alloc.h"
+
+#include <stdint.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
