@@ -5,6 +5,7 @@
 #include "lib/alloc.h"
 #include "lib/buf.h"
 #include "lib/json.h"
+#include "lib/proc.h"
 #include "qemu/qemu.h"
 #include "store.h"
 
@@ -40,6 +41,16 @@ const struct driver *driver_find(const char *name)
 	return NULL;
 }
 
+const char *driver_default(void)
+{
+	cleanup_free char *qemu = NULL;
+	cleanup_free char *virtualbox = NULL;
+
+	if (proc_find("qemu-system-x86_64", &qemu, NULL) < 0 && proc_find("VBoxManage", &virtualbox, NULL) == 0)
+		return "virtualbox";
+	return "qemu";
+}
+
 int driver_get(const char *name, const struct driver **ret, struct error *err)
 {
 	cleanup_buf struct buf known = BUF_INIT;
@@ -66,6 +77,11 @@ int machine_require_driver(const struct machine *m, struct error *err)
 const char *machine_ip(const struct machine *m)
 {
 	return json_str_at(m->config, "Driver.IPAddress", "");
+}
+
+const char *machine_ssh_host(const struct machine *m)
+{
+	return m->driver && m->driver->ssh_host ? m->driver->ssh_host : machine_ip(m);
 }
 
 int machine_ssh_port(const struct machine *m)

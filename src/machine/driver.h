@@ -24,6 +24,13 @@ enum machine_state {
 	STATE_TIMEOUT,
 };
 
+// What is handed to a machine that starts.
+enum provision_kind {
+	PROVISION_NONE,
+	PROVISION_CERTIFICATES, // new certificates only: the user's profile stays
+	PROVISION_ALL,
+};
+
 // As Docker Machine prints them: "Running", "Stopped", …; "" for STATE_NONE.
 const char *machine_state_name(enum machine_state state);
 
@@ -47,15 +54,28 @@ struct driver {
 	int (*state)(struct machine *m, int timeout_ms, enum machine_state *ret, struct error *err);
 	// The file the guest's console goes to, or NULL. The caller frees.
 	char *(*console_path)(const struct machine *m);
+
+	// The rest is for drivers whose guest is not reached as QEMU's is; NULL or false: nothing special.
+	const char *ssh_host; // where SSHPort is, when that is not the machine's IP
+	bool resumes; // start also takes up a machine that is saved or paused
+	// Called after start while the guest boots, without the lock: finds out its address and hands over what start
+	// could not. Sets Driver.IPAddress; the caller saves.
+	int (*attach)(struct machine *m, enum provision_kind kind, struct error *err);
+	// Takes away what the driver keeps outside the machine's folder. The machine does not run. Nothing there:
+	// success.
+	int (*remove)(struct machine *m, struct error *err);
 };
 
 extern const struct driver *const drivers[]; // NULL-terminated
 const struct driver *driver_find(const char *name); // NULL when there is none of that name
-// The same, with an error that lists those there are.
+// The driver of a machine for which none is named: qemu where QEMU is installed, else virtualbox where VBoxManage is.
+const char *driver_default(void);
+// driver_find, with an error that lists those there are.
 int driver_get(const char *name, const struct driver **ret, struct error *err) MUST_CHECK;
 
 // Addresses, as config.json has them; borrowed from it.
 const char *machine_ip(const struct machine *m);
+const char *machine_ssh_host(const struct machine *m);
 int machine_ssh_port(const struct machine *m);
 int machine_engine_port(const struct machine *m);
 // tcp://IP:PORT. The caller frees.

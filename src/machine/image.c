@@ -59,10 +59,11 @@ static int find_source(const struct context *ctx, const char *url, char **ret, s
 			"cannot fetch %s: this version takes an image only from a path or file://; download it first",
 			path);
 	if (access(path, R_OK) < 0)
-		return error_set(err, errno,
-				 "no image at %s (build one with \"make iso\", or name one with --qemu-boot2docker-url "
-				 "or B2D_ISO)",
-				 path);
+		return error_set(
+			err, errno,
+			"no image at %s (build one with \"make iso\", or name one with $B2D_ISO or the flag of "
+			"the driver)",
+			path);
 	*ret = xstrdup(path);
 	return 0;
 }
@@ -176,8 +177,8 @@ static int link_or_copy(const char *from, const char *to, struct error *err)
 	return link(from, to) == 0 ? 0 : file_copy(from, to, 0644, err);
 }
 
-static int install_iso(const struct machine *m, const char *source, const struct stat *st, bool is_default,
-		       struct error *err)
+static int copy_iso(const struct machine *m, const char *source, const struct stat *st, bool is_default,
+		    struct error *err)
 {
 	cleanup_free char *iso = machine_path(m, "boot2docker.iso");
 	cleanup_free char *cached = cache_path(m->ctx);
@@ -190,10 +191,10 @@ static int install_iso(const struct machine *m, const char *source, const struct
 	} else {
 		r = file_copy(source, iso, 0644, err);
 	}
-	return r < 0 ? r : image_extract(iso, m->dir, err);
+	return r;
 }
 
-int image_install(const struct machine *m, const char *url, struct error *err)
+int image_install_iso(const struct machine *m, const char *url, struct error *err)
 {
 	cleanup_free char *source = NULL;
 	struct stat st;
@@ -203,5 +204,24 @@ int image_install(const struct machine *m, const char *url, struct error *err)
 		return r;
 	if (stat(source, &st) < 0)
 		return error_set(err, errno, "read %s", source);
-	return S_ISDIR(st.st_mode) ? copy_folder(m, source, err) : install_iso(m, source, &st, !url || !*url, err);
+	if (S_ISDIR(st.st_mode))
+		return error_say(err, EISDIR, "%s is a folder; this driver boots from an ISO: name that", source);
+	return copy_iso(m, source, &st, !url || !*url, err);
+}
+
+int image_install(const struct machine *m, const char *url, struct error *err)
+{
+	cleanup_free char *iso = machine_path(m, "boot2docker.iso");
+	cleanup_free char *source = NULL;
+	struct stat st;
+
+	int r = find_source(m->ctx, url, &source, err);
+	if (r < 0)
+		return r;
+	if (stat(source, &st) < 0)
+		return error_set(err, errno, "read %s", source);
+	if (S_ISDIR(st.st_mode))
+		return copy_folder(m, source, err);
+	r = copy_iso(m, source, &st, !url || !*url, err);
+	return r < 0 ? r : image_extract(iso, m->dir, err);
 }

@@ -13,5 +13,7 @@ int image_check(const struct context *ctx, const char *url, struct error *err) M
 // Puts the image into the machine's folder: boot2docker.iso (when it is an ISO), vmlinuz and initrd.img. The default
 // image goes through cache/boot2docker.iso.
 int image_install(const struct machine *m, const char *url, struct error *err) MUST_CHECK;
+// The same for a machine that boots from a CD: boot2docker.iso alone.
+int image_install_iso(const struct machine *m, const char *url, struct error *err) MUST_CHECK;
 // Takes /boot/vmlinuz and /boot/initrd.img out of an ISO into a folder.
 int image_extract(const char *iso, const char *into_dir, struct error *err) MUST_CHECK;

@@ -9,6 +9,7 @@
 #include "driver.h"
 #include "lib/alloc.h"
 #include "lib/file.h"
+#include "lib/json.h"
 #include "lib/log.h"
 #include "provision.h"
 #include "store.h"
@@ -54,10 +55,33 @@ static int renew_certificates(struct machine *m, enum provision_kind *ret, struc
 	return certs_make_server(m, err);
 }
 
-// 1 when it was launched, 0 when it ran already.
-static int launch_locked(struct machine *m, struct error *err)
+// The address that attach found. Another command may have changed the rest of config.json meanwhile.
+static int save_address(const struct machine *m, struct error *err)
 {
-	enum provision_kind kind;
+	cleanup_machine struct machine *now = NULL;
+	cleanup_close int lock = -1;
+	int r = machine_lock(m->ctx, m->name, &lock, err);
+
+	if (r == 0)
+		r = machine_load(m->ctx, m->name, &now, err);
+	if (r < 0)
+		return r;
+	json_put(now->config, "Driver.IPAddress", json_string(machine_ip(m)));
+	return machine_save(now, err);
+}
+
+int power_wait(struct machine *m, enum provision_kind kind, bool is_locked, struct error *err)
+{
+	int r = m->driver->attach ? m->driver->attach(m, kind, err) : 0;
+
+	if (r == 0 && m->driver->attach)
+		r = is_locked ? machine_save(m, err) : save_address(m, err);
+	return r < 0 ? r : machine_wait_ready(m, err);
+}
+
+// 1 when it was launched, 0 when it ran already.
+static int launch_locked(struct machine *m, enum provision_kind *ret_kind, struct error *err)
+{
 	enum machine_state state;
 
 	int r = m->driver->state(m, STATE_TIMEOUT_MS, &state, err);
@@ -65,18 +89,20 @@ static int launch_locked(struct machine *m, struct error *err)
 		return r;
 	if (state == STATE_RUNNING)
 		return 0;
-	if (state != STATE_STOPPED)
+	bool resumes = m->driver->resumes && (state == STATE_SAVED || state == STATE_PAUSED);
+	if (state != STATE_STOPPED && !resumes)
 		return error_say(err, EBUSY, "machine \"%s\" is in state %s; end it with \"%s kill %s\" first", m->name,
 				 machine_state_name(state), m->ctx->program, m->name);
-	r = renew_certificates(m, &kind, err);
+	r = renew_certificates(m, ret_kind, err);
 	if (r == 0)
-		r = power_launch(m, kind, err);
+		r = power_launch(m, *ret_kind, err);
 	return r < 0 ? r : 1;
 }
 
 int power_start(struct machine *given, struct error *err)
 {
 	cleanup_machine struct machine *m = NULL;
+	enum provision_kind kind = PROVISION_NONE;
 	cleanup_close int lock = -1;
 
 	log_info("Starting \"%s\"...", given->name);
@@ -87,7 +113,7 @@ int power_start(struct machine *given, struct error *err)
 	if (r == 0)
 		r = machine_require_driver(m, err);
 	if (r == 0)
-		r = launch_locked(m, err);
+		r = launch_locked(m, &kind, err);
 	if (r < 0)
 		return r;
 	if (r == 0) {
@@ -96,7 +122,7 @@ int power_start(struct machine *given, struct error *err)
 	}
 	close(take_fd(&lock));
 	log_info("Machine \"%s\" was started.", m->name);
-	r = machine_wait_ready(m, err);
+	r = power_wait(m, kind, false, err);
 	if (r == 0)
 		log_info("Started machines may have new IP addresses. You may need to re-run the `%s env` command.",
 			 m->ctx->program);

@@ -2,19 +2,15 @@
 // Starting and ending machines, as the commands start, stop, restart, kill and create do it. All print what they do.
 #pragma once
 
-#include "lib/error.h"
-
-struct machine;
-
-enum provision_kind {
-	PROVISION_NONE,
-	PROVISION_CERTIFICATES, // new certificates only: the user's profile stays
-	PROVISION_ALL,
-};
+#include "driver.h"
 
 // Starts the machine's hypervisor, handing over what the kind says, and saves config.json. The caller holds the
 // machine's lock.
 int power_launch(struct machine *m, enum provision_kind kind, struct error *err) MUST_CHECK;
+
+// After power_launch: waits until the machine's engine and SSH answer, having handed over what the driver could not when it
+// started. `is_locked`: the caller holds the machine's lock still.
+int power_wait(struct machine *m, enum provision_kind kind, bool is_locked, struct error *err) MUST_CHECK;
 
 int power_start(struct machine *m, struct error *err);
 int power_stop(struct machine *m, struct error *err);

@@ -145,7 +145,7 @@ static int wait_engine(struct machine *m, struct wait *w, int64_t deadline, stru
 
 static int wait_ssh(struct machine *m, struct wait *w, int64_t deadline, struct error *err)
 {
-	while (net_check_banner(machine_ip(m), machine_ssh_port(m), "SSH-", earlier(deadline, clock_ms() + TRY_MAX_MS),
+	while (net_check_banner(machine_ssh_host(m), machine_ssh_port(m), "SSH-", earlier(deadline, clock_ms() + TRY_MAX_MS),
 				err) < 0) {
 		struct error why = ERROR_INIT;
 		int r = interrupt_check(&why);

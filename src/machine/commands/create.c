@@ -12,8 +12,8 @@
 #include "../power.h"
 #include "../run.h"
 #include "../store.h"
-#include "../wait.h"
 #include "commands.h"
+#include "lib/alloc.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/path.h"
@@ -26,8 +26,8 @@ enum { EXIT_PRECREATE = 3 };
 #define FIELD(name) offsetof(struct create_options, name)
 
 static const struct option_row shared_rows[] = {
-	{ "driver", 'd', OPTION_STRING, FIELD(driver), "MACHINE_DRIVER", "qemu", "NAME",
-	  "Driver to create machine with" },
+	{ "driver", 'd', OPTION_STRING, FIELD(driver), "MACHINE_DRIVER", .argument = "NAME",
+	  .help = "Driver to create machine with: qemu, virtualbox (default: the one whose program is installed)" },
 	{ "engine-install-url", 0, OPTION_STRING, FIELD(engine_install_url), "MACHINE_DOCKER_INSTALL_URL",
 	  "https://get.docker.com", "URL", "Accepted for compatibility: the engine is in the image" },
 	{ "engine-opt", 0, OPTION_LIST, FIELD(engine_opt), "ENGINE_OPT", .argument = "FLAG=VALUE",
@@ -114,7 +114,7 @@ static int make(struct machine *m, struct error *err)
 	log_info("(%s) Starting the VM...", m->name);
 	r = power_launch(m, PROVISION_ALL, err);
 	if (r == 0)
-		r = machine_wait_ready(m, err);
+		r = power_wait(m, PROVISION_ALL, true, err);
 	return r < 0 ? r : interrupt_check(err);
 }
 
@@ -123,7 +123,8 @@ static void undo(struct machine *m)
 {
 	struct error err = ERROR_INIT;
 
-	if (m->driver->kill(m, &err) < 0 || file_remove_tree(m->dir, &err) < 0)
+	if (m->driver->kill(m, &err) < 0 || (m->driver->remove && m->driver->remove(m, &err) < 0) ||
+	    file_remove_tree(m->dir, &err) < 0)
 		log_warn("%s; remove what is left with \"%s rm -f %s\"", err.msg, m->ctx->program, m->name);
 }
 
@@ -153,10 +154,14 @@ static int create(const struct context *ctx, const char *name, const struct driv
 
 static int run(const struct context *ctx, void *arg, const struct strv *operands, struct error *err)
 {
-	const struct create_options *options = arg;
+	struct create_options *options = arg;
 	const struct driver *driver;
 
 	int r = check_name(ctx, operands, err);
+	if (!options->driver || !*options->driver) {
+		free(options->driver);
+		options->driver = xstrdup(driver_default());
+	}
 	if (r == 0)
 		r = driver_get(options->driver, &driver, err);
 	if (r < 0)

@@ -39,14 +39,23 @@ static bool confirm(const struct strv *names)
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
+static int end_by_driver(struct machine *m, struct error *err)
+{
+	int r = m->driver->kill(m, err);
+
+	return r == 0 && m->driver->remove ? m->driver->remove(m, err) : r;
+}
+
 // A machine whose config.json is damaged belongs to some driver: each ends what it may have left running in the folder.
 static int kill_by_any_driver(const struct context *ctx, const char *name, struct error *err)
 {
 	cleanup_machine struct machine *m = machine_new(ctx, name);
 	int r = 0;
 
-	for (const struct driver *const *d = drivers; *d && r == 0; d++)
-		r = (*d)->kill(m, err);
+	for (const struct driver *const *d = drivers; *d && r == 0; d++) {
+		m->driver = *d;
+		r = end_by_driver(m, err);
+	}
 	return r;
 }
 
@@ -59,7 +68,7 @@ static int end_machine(const struct context *ctx, const char *name, bool force, 
 	if (r == 0)
 		r = machine_require_driver(m, &why);
 	if (r == 0)
-		return m->driver->kill(m, err);
+		return end_by_driver(m, err);
 	if (force && machine_exists(ctx, name))
 		return kill_by_any_driver(ctx, name, err);
 	*err = why;

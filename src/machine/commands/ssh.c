@@ -4,54 +4,18 @@
 
 #include "../driver.h"
 #include "../each.h"
+#include "../remote.h"
 #include "../run.h"
 #include "lib/alloc.h"
-#include "lib/json.h"
 #include "lib/proc.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 
-// The user's ssh configuration must not change where we get to, and the machine's host key is no secret to compare: the
-// way to it lies within this host, and it is made anew with each machine.
-static const char *const base_arguments[] = {
-	"ssh",
-	"-F",
-	"/dev/null",
-	"-o",
-	"ConnectionAttempts=3",
-	"-o",
-	"ConnectTimeout=10",
-	"-o",
-	"ControlMaster=no",
-	"-o",
-	"ControlPath=none",
-	"-o",
-	"LogLevel=ERROR",
-	"-o",
-	"PasswordAuthentication=no",
-	"-o",
-	"ServerAliveInterval=60",
-	"-o",
-	"StrictHostKeyChecking=no",
-	"-o",
-	"UserKnownHostsFile=/dev/null",
-	"-o",
-	"IdentitiesOnly=yes",
-	NULL,
-};
-
 static void build(const struct machine *m, const struct strv *operands, struct strv *argv)
 {
-	cleanup_free char *default_key = machine_path(m, "id_rsa");
-
-	strv_push_all(argv, base_arguments);
-	strv_push(argv, "-i");
-	strv_push(argv, json_str_at(m->config, "Driver.SSHKeyPath", default_key));
-	strv_push(argv, "-p");
-	strv_pushf(argv, "%d", machine_ssh_port(m));
-	strv_pushf(argv, "%s@%s", json_str_at(m->config, "Driver.SSHUser", "docker"), machine_ip(m));
+	remote_command(m, argv);
 	for (size_t i = 1; i < operands->count; i++)
 		strv_push(argv, operands->items[i]);
 }

@@ -1,38 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A new machine's key and disk; see internal.h.
+// A new machine's disk; see internal.h.
 #include "internal.h"
 
-#include "../provision.h"
+#include "../key.h"
 #include "../run.h"
 #include "lib/alloc.h"
 #include "lib/file.h"
 #include "lib/json.h"
 
-#include <time.h>
-
-enum { TOOL_TIMEOUT_MS = 60 * 1000, PUBLIC_KEY_MAX = 16 << 10 };
-
-// The file keeps Docker Machine's name, which others look for; the key in it is Ed25519: an RSA key of today's strength
-// would not fit twice into the disk's first 4096 bytes.
-int qemu_make_key(const struct machine *m, struct error *err)
-{
-	cleanup_free char *key = machine_path(m, "id_rsa");
-	const char *argv[] = { "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "boot2docker", "-f", key, NULL };
-
-	return run_check(argv, TOOL_TIMEOUT_MS, err);
-}
-
-static int write_magic(const struct machine *m, const char *path, struct error *err)
-{
-	cleanup_free char *key_path = machine_path(m, "id_rsa.pub");
-	cleanup_buf struct buf key = BUF_INIT;
-	cleanup_buf struct buf tar = BUF_INIT;
-
-	int r = file_read(key_path, PUBLIC_KEY_MAX, &key, err);
-	if (r == 0)
-		r = provision_magic_tar(buf_str(&key), time(NULL), &tar, err);
-	return r < 0 ? r : file_replace(path, tar.data, tar.len, 0600, err);
-}
+enum { TOOL_TIMEOUT_MS = 60 * 1000 };
 
 int qemu_make_disk(const struct machine *m, struct error *err)
 {
@@ -42,7 +18,10 @@ int qemu_make_disk(const struct machine *m, struct error *err)
 	const char *convert[] = { "qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", raw, disk, NULL };
 	const char *grow[] = { "qemu-img", "resize", "-q", "-f", "qcow2", disk, size, NULL };
 
-	int r = write_magic(m, raw, err);
+	cleanup_buf struct buf magic = BUF_INIT;
+	int r = key_magic_tar(m, &magic, err);
+	if (r == 0)
+		r = file_replace(raw, magic.data, magic.len, 0600, err);
 	if (r == 0)
 		r = run_check(convert, TOOL_TIMEOUT_MS, err);
 	if (r == 0)

@@ -2,6 +2,7 @@
 // The QEMU driver: its flags, and the vtable; see qemu.h.
 #include "../create.h"
 #include "../image.h"
+#include "../key.h"
 #include "../run.h"
 #include "internal.h"
 #include "lib/json.h"
@@ -94,7 +95,7 @@ static int create(struct machine *m, struct error *err)
 	if (r < 0)
 		return r;
 	log_info("(%s) Creating SSH key...", m->name);
-	r = qemu_make_key(m, err);
+	r = key_make(m, err);
 	if (r < 0)
 		return r;
 	log_info("(%s) Creating disk image...", m->name);

@@ -18,8 +18,7 @@ void qemu_command(const struct machine *m, const char *accelerator, const char *
 char *qemu_socket_argument(const struct machine *m);
 
 // --- disk.c ---
-// Makes id_rsa, id_rsa.pub and disk.qcow2 in the machine's folder.
-int qemu_make_key(const struct machine *m, struct error *err) MUST_CHECK;
+// Makes disk.qcow2 in the machine's folder, which has the key already.
 int qemu_make_disk(const struct machine *m, struct error *err) MUST_CHECK;
 
 // --- process.c --- 1 and a pidfd when the machine's own QEMU runs; 0 when it does not. A process that merely has the
