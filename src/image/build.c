@@ -45,6 +45,8 @@ struct build {
 	struct node *root, *initrd;
 	char *kernel_package;
 	char *version; // of the image: the upstream part of the version package's
+	char date[32]; // of the epoch
+	struct template_value values[5];
 	struct kernel kernel;
 	char *work; // folder for the results, until they are complete
 	uint64_t *layer_sizes;
@@ -124,6 +126,22 @@ static char *upstream_version(const char *version)
 	return xstrndup(start, strcspn(start, "-+~"));
 }
 
+// What the marks in overlay files and boot menus stand for.
+static void fill_values(struct build *b)
+{
+	const struct template_value values[] = { { "@VERSION@", b->version },
+						 { "@BUILD@", B2D_VERSION },
+						 { "@DATE@", b->date },
+						 { "@CMDLINE@", b->manifest.cmdline ? b->manifest.cmdline : "" },
+						 { NULL } };
+	time_t epoch = (time_t)b->spec->epoch;
+	struct tm tm;
+
+	gmtime_r(&epoch, &tm);
+	strftime(b->date, sizeof(b->date), "%Y-%m-%d", &tm);
+	memcpy(b->values, values, sizeof(values));
+}
+
 static int find_version(struct build *b, struct error *err)
 {
 	const struct apt_package *p = apt_set_find(&b->set, b->manifest.version_package);
@@ -132,31 +150,24 @@ static int find_version(struct build *b, struct error *err)
 		return error_say(err, ENOENT, "the profile's version-from names %s, which no slice takes anything from",
 				 b->manifest.version_package);
 	b->version = upstream_version(p->version);
+	fill_values(b);
 	return 0;
 }
 
 static int compose_trees(struct build *b, struct error *err)
 {
 	cleanup_free char *users_path = path_join(b->manifest.directory, "users");
-	time_t epoch = (time_t)b->spec->epoch;
-	char date[32];
-	struct tm tm;
 	int r;
 
-	gmtime_r(&epoch, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%d", &tm);
 	r = users_read(users_path, &b->users, err);
-	if (r == 0)
-		r = users_write(b->users, b->root, 0, b->spec->epoch, err);
 	if (r < 0)
 		return r;
 	return compose(&(struct compose_spec){ .manifest = &b->manifest,
 					       .packages = &b->packages,
 					       .users = b->users,
 					       .programs = b->spec->programs,
-					       .version = b->version,
-					       .build = B2D_VERSION,
-					       .date = date },
+					       .values = b->values,
+					       .epoch = b->spec->epoch },
 		       b->root, b->initrd, err);
 }
 
@@ -167,7 +178,7 @@ static int add_kernel(struct build *b, struct error *err)
 	int r = file_mkdirs(scratch, 0755, err);
 
 	if (r == 0)
-		r = kernel_add(&b->manifest, package, scratch, 0, b->root, b->initrd, &b->kernel, err);
+		r = kernel_add(&b->manifest, package, scratch, b->root, b->initrd, &b->kernel, err);
 	return r;
 }
 
@@ -192,7 +203,7 @@ static int suggest_libraries(struct build *b, const struct strv *missing, struct
 static int add_libraries(struct build *b, struct error *err)
 {
 	cleanup_strv struct strv missing = STRV_INIT;
-	int r = libraries_add(&b->packages, 0, b->root, &missing, err);
+	int r = libraries_add(&b->packages, b->manifest.layer_count, b->root, &missing, err);
 
 	if (r < 0 && missing.count > 0)
 		return suggest_libraries(b, &missing, err);
@@ -266,7 +277,7 @@ static int make_results(struct build *b, struct error *err)
 	return iso_make(&(struct iso_spec){ .manifest = &b->manifest,
 					    .packages = &b->packages,
 					    .work = b->work,
-					    .version = b->version,
+					    .values = b->values,
 					    .epoch = b->spec->epoch },
 			err);
 }

@@ -31,11 +31,12 @@ static struct node *tree_of(const struct composer *c, const struct rule *rule)
 int compose_take(const struct package *p, const struct deb_entry *entry, int layer, struct node *root,
 		 struct error *err)
 {
-	struct node_spec spec = { .mode = entry->mode, .layer = layer, .origin = p->apt->name };
+	struct node_spec spec = { .mode = entry->mode, .mtime = entry->mtime, .layer = layer, .origin = p->apt->name };
 
 	switch (entry->type) {
 	case S_IFDIR:
 		spec.type = NODE_DIR;
+		spec.mtime = 0; // a folder may be in several layers
 		break;
 	case S_IFLNK:
 		spec.type = NODE_LINK;
@@ -208,30 +209,9 @@ static int rule_program(const struct composer *c, const struct rule *rule, struc
 		return error_wrap(err, "guest program %s (build it first, or name its folder with --programs)",
 				  rule->args.items[0]);
 	spec.mode = (mode_t)mode;
+	spec.mtime = c->spec->epoch;
 	spec.blob = blob = blob_from(data.data, data.len);
 	return tree_add(tree_of(c, rule), rule->args.items[1], &spec, NULL, err);
-}
-
-// Replaces the @NAME@s of a template; another one is left as it is.
-static void fill_template(const struct compose_spec *spec, const char *text, struct buf *ret)
-{
-	const struct {
-		const char *mark, *value;
-	} marks[] = { { "@VERSION@", spec->version }, { "@BUILD@", spec->build }, { "@DATE@", spec->date } };
-
-	while (*text) {
-		bool is_mark = false;
-
-		for (size_t i = 0; !is_mark && i < ARRAY_SIZE(marks); i++) {
-			is_mark = strncmp(text, marks[i].mark, strlen(marks[i].mark)) == 0;
-			if (is_mark) {
-				buf_puts(ret, marks[i].value);
-				text += strlen(marks[i].mark);
-			}
-		}
-		if (!is_mark)
-			buf_putc(ret, *text++);
-	}
 }
 
 struct overlay {
@@ -255,11 +235,12 @@ static int overlay_file(const struct overlay *o, const char *from, const char *t
 		return r;
 	if (len > 3 && strcmp(path + len - 3, ".in") == 0) {
 		path[len - 3] = '\0';
-		fill_template(o->c->spec, buf_str(&data), &filled);
+		template_fill(buf_str(&data), o->c->spec->values, &filled);
 		spec.blob = blob = blob_from(filled.data, filled.len);
 	} else {
 		spec.blob = blob = blob_from(data.data, data.len);
 	}
+	spec.mtime = o->c->spec->epoch;
 	spec.mode = mode & 0100 ? 0755 : 0644; // the rest of the mode is the work tree's, not the image's
 	return tree_add(tree_of(o->c, o->rule), path, &spec, NULL, err);
 }
@@ -315,12 +296,17 @@ static int rule_overlay(const struct composer *c, const struct rule *rule, struc
 	return overlay_folder(&o, from, "/", err);
 }
 
+static int rule_users(const struct composer *c, const struct rule *rule, struct error *err)
+{
+	return users_write(c->spec->users, tree_of(c, rule), rule->layer, c->spec->epoch, err);
+}
+
 int compose(const struct compose_spec *spec, struct node *root, struct node *initrd, struct error *err)
 {
 	static int (*const run[])(const struct composer *, const struct rule *, struct error *) = {
 		[RULE_FILE] = rule_file,       [RULE_CONCAT] = rule_concat,   [RULE_LINK] = rule_link,
 		[RULE_LINKS] = rule_links,     [RULE_DIR] = rule_dir,         [RULE_MODE] = rule_mode,
-		[RULE_OVERLAY] = rule_overlay, [RULE_PROGRAM] = rule_program,
+		[RULE_OVERLAY] = rule_overlay, [RULE_PROGRAM] = rule_program, [RULE_USERS] = rule_users,
 	};
 	struct composer c = { spec, root, initrd };
 

@@ -4,6 +4,7 @@
 
 #include "image/manifest.h"
 #include "image/packages.h"
+#include "image/template.h"
 #include "image/tree.h"
 #include "image/users.h"
 
@@ -14,9 +15,8 @@ struct compose_spec {
 	const struct packages *packages;
 	const struct users *users;
 	const char *programs; // folder of the guest programs
-	const char *version; // what @VERSION@ stands for in overlay files named *.in
-	const char *build; // @BUILD@
-	const char *date; // @DATE@, "2026-01-31"
+	const struct template_value *values; // for overlay files named *.in, which lose that ending
+	int64_t epoch; // the time of what does not come from a package
 };
 
 // Each rule in the order of the manifest, `links` after all others, for names that are free by then. A file of a later rule takes the place of an earlier one only when it comes from

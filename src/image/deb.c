@@ -107,6 +107,7 @@ static int take_kind(struct reader *r, struct archive *tar, struct archive_entry
 
 	ret->type = archive_entry_filetype(e);
 	ret->mode = archive_entry_perm(e);
+	ret->mtime = archive_entry_mtime(e);
 	if (hard_link)
 		return take_hard_link(r, hard_link, ret, err);
 	switch (ret->type) {

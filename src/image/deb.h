@@ -6,12 +6,14 @@
 #include "lib/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct deb_entry {
 	char *path; // absolute, normalised, with /bin, /sbin, /lib and /lib64 moved below /usr
 	mode_t type; // S_IFREG, S_IFDIR or S_IFLNK
 	mode_t mode;
+	int64_t mtime;
 	char *target; // a link's
 	size_t size;
 	struct blob *blob; // a file's bytes, when they were wanted

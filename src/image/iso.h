@@ -4,6 +4,7 @@
 
 #include "image/manifest.h"
 #include "image/packages.h"
+#include "image/template.h"
 
 #include <stdint.h>
 
@@ -11,7 +12,7 @@ struct iso_spec {
 	const struct manifest *manifest;
 	const struct packages *packages; // the boot loaders' among them
 	const char *work; // folder that holds vmlinuz and initrd.img; boot2docker.iso is made there
-	const char *version; // @VERSION@ of volume name and menus
+	const struct template_value *values; // for the volume's name and the files of distro/boot
 	int64_t epoch;
 };
 

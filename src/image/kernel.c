@@ -30,6 +30,8 @@
 struct module {
 	char *name; // with _ for -
 	char *path; // in the image, "….ko"
+	int64_t mtime;
+	int layer;
 	struct blob *blob;
 };
 
@@ -39,6 +41,7 @@ struct module_set {
 	const char *builtin; // text of modules.builtin
 	struct module *items; // each after what it depends on
 	size_t count;
+	int layer; // of what is being chosen
 	struct strv visiting; // names whose dependencies are being looked up, against loops
 };
 
@@ -201,6 +204,8 @@ static int choose(struct module_set *set, const char *given, struct error *err)
 	set->items = xreallocarray(set->items, set->count + 1, sizeof(*set->items));
 	set->items[set->count++] = (struct module){ .name = take_ptr(name),
 						    .path = xstrndup(e->path, (size_t)(ko - e->path) + 3),
+						    .mtime = e->mtime,
+						    .layer = set->layer,
 						    .blob = take_ptr(blob) };
 	return 0;
 }
@@ -222,13 +227,17 @@ static int choose_every(struct module_set *set, struct error *err)
 	return r;
 }
 
-static int choose_all(struct module_set *set, const struct strv *names, const struct strv *places, struct error *err)
+// Chooses what the lists name; `early`: only for the initrd.
+static int choose_all(struct module_set *set, const struct manifest *m, bool early, struct error *err)
 {
-	for (size_t i = 0; i < names->count; i++) {
-		bool is_every = strcmp(names->items[i], "*") == 0;
+	for (size_t i = 0; i < m->module_count; i++) {
+		const struct module_use *use = &m->modules[i];
 
-		if ((is_every ? choose_every(set, err) : choose(set, names->items[i], err)) < 0)
-			return error_wrap(err, "%s", places->items[i]);
+		if (early && use->layer != LAYER_INITRD)
+			continue;
+		set->layer = use->layer == LAYER_INITRD ? 0 : use->layer;
+		if ((strcmp(use->name, "*") == 0 ? choose_every(set, err) : choose(set, use->name, err)) < 0)
+			return error_wrap(err, "%s", use->where);
 	}
 	return 0;
 }
@@ -304,8 +313,7 @@ static int run_depmod(const char *scratch, const char *release, struct error *er
 	return r < 0 ? error_wrap(err, "indexing the kernel modules") : 0;
 }
 
-static int add_indexes(const struct module_set *set, const char *scratch, int layer, struct node *root,
-		       struct error *err)
+static int add_indexes(const struct module_set *set, const char *scratch, struct node *root, struct error *err)
 {
 	static const char *const indexes[] = { "modules.alias",       "modules.alias.bin",         "modules.builtin",
 					       "modules.builtin.bin", "modules.builtin.alias.bin", "modules.dep",
@@ -317,7 +325,7 @@ static int add_indexes(const struct module_set *set, const char *scratch, int la
 		cleanup_free char *full = xasprintf("%s%s", scratch, path);
 		cleanup_buf struct buf data = BUF_INIT;
 		cleanup_blob struct blob *blob = NULL;
-		struct node_spec spec = { .type = NODE_FILE, .mode = 0644, .layer = layer, .origin = "depmod" };
+		struct node_spec spec = { .type = NODE_FILE, .mode = 0644, .layer = 0, .origin = "depmod" };
 
 		if (!file_exists(full)) // an older depmod makes fewer
 			continue;
@@ -331,30 +339,31 @@ static int add_indexes(const struct module_set *set, const char *scratch, int la
 }
 
 static int add_modules(const struct manifest *m, const struct package *package, const char *release,
-		       const char *scratch, int layer, struct node *root, size_t *ret_count, struct error *err)
+		       const char *scratch, struct node *root, size_t *ret_count, struct error *err)
 {
 	struct module_set set;
 	int r = module_set_init(&set, package, release, err);
 
 	if (r < 0)
 		return r;
-	r = choose_all(&set, &m->modules, &m->module_places, err);
-	if (r == 0)
-		r = choose_all(&set, &m->early_modules, &m->early_places, err);
+	r = choose_all(&set, m, false, err);
 	for (size_t i = 0; r == 0 && i < set.count; i++) {
-		struct node_spec spec = {
-			.type = NODE_FILE, .mode = 0644, .layer = layer, .origin = package->apt->name
-		};
+		const struct module *module = &set.items[i];
+		struct node_spec spec = { .type = NODE_FILE,
+					  .mode = 0644,
+					  .mtime = module->mtime,
+					  .blob = module->blob,
+					  .layer = module->layer,
+					  .origin = package->apt->name };
 
-		spec.blob = set.items[i].blob;
-		r = tree_add(root, set.items[i].path, &spec, NULL, err);
+		r = tree_add(root, module->path, &spec, NULL, err);
 	}
 	if (r == 0)
 		r = fill_scratch(&set, scratch, err);
 	if (r == 0)
 		r = run_depmod(scratch, release, err);
 	if (r == 0)
-		r = add_indexes(&set, scratch, layer, root, err);
+		r = add_indexes(&set, scratch, root, err);
 	*ret_count = set.count;
 	module_set_done(&set);
 	return r;
@@ -374,7 +383,7 @@ static int add_early_modules(const struct manifest *m, const struct package *pac
 
 	if (r < 0)
 		return r;
-	r = choose_all(&set, &m->early_modules, &m->early_places, err);
+	r = choose_all(&set, m, true, err);
 	for (size_t i = 0; r == 0 && i < set.count; i++) {
 		cleanup_free char *path = xasprintf("/boot/%s.ko", set.items[i].name);
 
@@ -405,14 +414,14 @@ static int find_image(const struct package *package, struct kernel *ret, struct 
 	return error_say(err, ENOENT, "package %s has no /boot/vmlinuz-…; is it a kernel?", package->apt->name);
 }
 
-int kernel_add(const struct manifest *m, const struct package *package, const char *scratch, int layer,
-	       struct node *root, struct node *initrd, struct kernel *ret, struct error *err)
+int kernel_add(const struct manifest *m, const struct package *package, const char *scratch, struct node *root,
+	       struct node *initrd, struct kernel *ret, struct error *err)
 {
 	struct kernel k = { .release = NULL };
 	int r = find_image(package, &k, err);
 
 	if (r == 0)
-		r = add_modules(m, package, k.release, scratch, layer, root, &k.module_count, err);
+		r = add_modules(m, package, k.release, scratch, root, &k.module_count, err);
 	if (r == 0)
 		r = add_early_modules(m, package, k.release, initrd, err);
 	if (r < 0)

@@ -12,11 +12,12 @@ struct kernel {
 	size_t module_count; // as chosen and closed over
 };
 
-// Puts the manifest's modules below /usr/lib/modules of `root` (in `layer`), uncompressed, with the indexes that depmod
-// makes, and those that the initrd inserts into /boot of `initrd`, with the list /boot/modules. A module that the kernel
-// does not have, neither as a file nor built in, is an error that names the list. `scratch` is a folder for depmod.
-int kernel_add(const struct manifest *m, const struct package *package, const char *scratch, int layer,
-	       struct node *root, struct node *initrd, struct kernel *ret, struct error *err) MUST_CHECK;
+// Puts the manifest's modules below /usr/lib/modules of `root`, each in the layer of the list that asks for it first,
+// uncompressed, with the indexes that depmod makes (in the first layer), and those that the initrd inserts into /boot of
+// `initrd`, with the list /boot/modules. A module that the kernel does not have, neither as a file nor built in, is an
+// error that names the list. `scratch` is a folder for depmod.
+int kernel_add(const struct manifest *m, const struct package *package, const char *scratch, struct node *root,
+	       struct node *initrd, struct kernel *ret, struct error *err) MUST_CHECK;
 void kernel_done(struct kernel *k);
 
 // The value of a key in a module's .modinfo ("depends", "softdep"), or NULL; `from` goes on after an earlier one.

@@ -34,7 +34,8 @@
 struct writer {
 	struct archive *archive;
 	int layer;
-	int64_t epoch;
+	int64_t epoch; // no time is later
+	int64_t newest; // of the layer: for what has no time of its own
 	int64_t inode; // the last one given
 };
 
@@ -53,6 +54,22 @@ static bool is_in_layer(const struct node *node, int layer)
 	return false;
 }
 
+// The newest time of a file of the layer, at most the epoch; the epoch when none has a time.
+static int64_t newest_time(const struct node *node, int layer, int64_t epoch)
+{
+	int64_t newest = node->type != NODE_DIR && (layer == ALL_LAYERS || node->layer == layer) ? node->mtime : 0;
+
+	for (size_t i = 0; i < node->child_count; i++) {
+		int64_t below = newest_time(node->children[i], layer, epoch);
+
+		if (below > newest)
+			newest = below;
+	}
+	if (!node->parent && newest == 0)
+		return epoch;
+	return newest < epoch ? newest : epoch;
+}
+
 static void fill_entry(struct writer *w, const struct node *node, const char *path, struct archive_entry *e)
 {
 	static const mode_t types[] = { [NODE_DIR] = AE_IFDIR, [NODE_FILE] = AE_IFREG, [NODE_LINK] = AE_IFLNK };
@@ -62,12 +79,17 @@ static void fill_entry(struct writer *w, const struct node *node, const char *pa
 	archive_entry_set_perm(e, node->mode);
 	archive_entry_set_uid(e, node->uid);
 	archive_entry_set_gid(e, node->gid);
-	archive_entry_set_mtime(e, w->epoch, 0);
+	archive_entry_set_mtime(e, node->mtime == 0 ? w->newest : node->mtime < w->epoch ? node->mtime : w->epoch, 0);
 	archive_entry_set_ino(e, ++w->inode);
 	archive_entry_set_nlink(e, node->type == NODE_DIR ? 2 : 1);
 	archive_entry_set_size(e, node->type == NODE_FILE ? (int64_t)node->blob->size : 0);
 	if (node->type == NODE_LINK)
 		archive_entry_set_symlink(e, node->target);
+}
+
+static int64_t layer_time(const struct layer_spec *spec)
+{
+	return newest_time(spec->root, spec->index, spec->epoch);
 }
 
 static int write_node(struct node *node, void *arg, struct error *err)
@@ -127,7 +149,7 @@ static struct archive *new_tar(void)
 static int digest_tar(const struct layer_spec *spec, struct digest *d, struct error *err)
 {
 	cleanup_archive_write struct archive *a = new_tar();
-	struct writer w = { .archive = a, .layer = spec->index, .epoch = spec->epoch };
+	struct writer w = { .archive = a, .layer = spec->index, .epoch = spec->epoch, .newest = layer_time(spec) };
 
 	if (archive_write_open(a, d, NULL, write_to_digest, NULL) != ARCHIVE_OK)
 		return archive_error(a, "archive", err);
@@ -158,19 +180,21 @@ static int layer_key(const struct layer_spec *spec, char ret[DIGEST_HEX_LEN], st
 	return r;
 }
 
-static pid_t start_mksquashfs(const struct layer_spec *spec, const char *output, int in_fd, int err_fd, struct error *err)
+static pid_t start_mksquashfs(const struct layer_spec *spec, const char *output, int in_fd, int err_fd,
+			      struct error *err)
 {
 	const struct layer *layer = &spec->manifest->layers[spec->index];
 	cleanup_strv struct strv argv = STRV_INIT;
 
 	strv_push_all(&argv, (const char *const[]){ "mksquashfs", "-", output, "-tar", NULL });
 	strv_push_all(&argv, (const char *const *)strv_argv(&layer->options));
-	strv_push_all(&argv, (const char *const[]){ "-quiet", "-no-progress", "-exit-on-error", "-noappend", "-no-xattrs",
-						    "-root-mode", "0755", "-root-uid", "0", "-root-gid", "0", NULL });
+	strv_push_all(&argv,
+		      (const char *const[]){ "-quiet", "-no-progress", "-exit-on-error", "-noappend", "-no-xattrs",
+					     "-root-mode", "0755", "-root-uid", "0", "-root-gid", "0", NULL });
 	strv_push(&argv, "-root-time");
-	strv_pushf(&argv, "%lld", (long long)spec->epoch);
+	strv_pushf(&argv, "%lld", (long long)layer_time(spec));
 	strv_push(&argv, "-mkfs-time");
-	strv_pushf(&argv, "%lld", (long long)spec->epoch);
+	strv_pushf(&argv, "%lld", (long long)layer_time(spec));
 	strv_push(&argv, "-processors");
 	strv_pushf(&argv, "%d", spec->jobs);
 	return proc_spawn(&(struct proc_spec){ .argv = (const char *const *)strv_argv(&argv),
@@ -186,7 +210,7 @@ static pid_t start_mksquashfs(const struct layer_spec *spec, const char *output,
 static int feed_mksquashfs(const struct layer_spec *spec, int *fd, struct error *err)
 {
 	cleanup_archive_write struct archive *a = new_tar();
-	struct writer w = { .archive = a, .layer = spec->index, .epoch = spec->epoch };
+	struct writer w = { .archive = a, .layer = spec->index, .epoch = spec->epoch, .newest = layer_time(spec) };
 
 	if (archive_write_open(a, fd, NULL, write_to_fd, NULL) != ARCHIVE_OK)
 		return archive_error(a, "archive", err);
@@ -216,14 +240,15 @@ static int finish_mksquashfs(pid_t pid, int fed, int messages, const char *outpu
 	if (status == -ETIMEDOUT) {
 		kill(pid, SIGKILL);
 		status = proc_wait(pid, "mksquashfs", -1, NULL);
-		return error_say(err, ETIMEDOUT, "mksquashfs did not finish %s in 20 minutes; fewer jobs, or less load?",
-				 output);
+		return error_say(err, ETIMEDOUT,
+				 "mksquashfs did not finish %s in 20 minutes; fewer jobs, or less load?", output);
 	}
 	read_complaint(messages, &said);
 	if (strstr(buf_str(&said), "No space left"))
 		return error_say(err, ENOSPC, "no space left for %s; free some, or give another folder with --cache",
 				 output);
-	return error_say(err, EIO, "mksquashfs could not write %s: %s", output, said.len > 0 ? said.data : wait_err.msg);
+	return error_say(err, EIO, "mksquashfs could not write %s: %s", output,
+			 said.len > 0 ? said.data : wait_err.msg);
 }
 
 static int run_mksquashfs(const struct layer_spec *spec, const char *output, struct error *err)
@@ -341,7 +366,7 @@ uint64_t layer_raw_size(struct node *root, int index)
 int initrd_write(struct node *root, int64_t epoch, int fd, struct error *err)
 {
 	cleanup_archive_write struct archive *a = archive_write_new();
-	struct writer w = { .archive = a, .layer = ALL_LAYERS, .epoch = epoch };
+	struct writer w = { .archive = a, .layer = ALL_LAYERS, .epoch = epoch, .newest = epoch };
 
 	archive_write_set_format_cpio_newc(a);
 	if (archive_write_open(a, &fd, NULL, write_to_fd, NULL) != ARCHIVE_OK)

@@ -11,11 +11,13 @@ struct layer_spec {
 	const struct manifest *manifest;
 	int index; // which layer
 	struct node *root;
-	int64_t epoch; // the time of every file
+	int64_t epoch; // no file is newer
 	const char *cache; // made layers are kept in CACHE/layers under the hash of what went into them
 	int jobs;
 };
 
+// A file keeps its package's time, at most `epoch`; what has no time of its own gets the newest of its layer. So a layer of
+// nothing but packages stays the same, and cached, when only the epoch changes.
 // Makes the layer, or finds it in the cache; `ret_path` is its file in the cache (the caller frees).
 int layer_make(const struct layer_spec *spec, char **ret_path, struct error *err) MUST_CHECK;
 uint64_t layer_raw_size(struct node *root, int index); // the bytes of its files, before compression

@@ -22,7 +22,7 @@ static const char *const standard_folders[] = { "/usr/lib/x86_64-linux-gnu", "/u
 struct closure {
 	const struct packages *packages;
 	struct node *root;
-	int layer;
+	int layer; // the one being gone through
 	struct strv queue; // paths of files in the tree whose needs are still to be looked at
 	struct strv missing; // names
 	struct buf complaint; // "libx.so.1 (for /usr/bin/y), …"
@@ -34,7 +34,7 @@ static int queue_file(struct node *node, void *arg, struct error *err)
 	cleanup_free char *path = NULL;
 
 	(void)err;
-	if (node->type != NODE_FILE || !elf_is_elf(node->blob->data, node->blob->size))
+	if (node->type != NODE_FILE || node->layer != c->layer || !elf_is_elf(node->blob->data, node->blob->size))
 		return 0;
 	path = tree_path(node);
 	// Kernel modules and boot loaders' parts are ELF files that no dynamic loader reads.
@@ -149,15 +149,26 @@ static int close_one(struct closure *c, const char *path, struct error *err)
 	return r < 0 ? r : 0;
 }
 
-static int close_all(struct closure *c, struct error *err)
+static int close_layer(struct closure *c, struct error *err)
 {
-	int r = tree_walk(c->root, queue_file, c, err);
+	int r;
 
+	strv_done(&c->queue);
+	r = tree_walk(c->root, queue_file, c, err);
 	for (size_t i = 0; r == 0 && i < c->queue.count; i++) {
 		cleanup_free char *path = xstrdup(c->queue.items[i]); // the queue grows meanwhile
 
 		r = close_one(c, path, err);
 	}
+	return r;
+}
+
+static int close_all(struct closure *c, size_t layer_count, struct error *err)
+{
+	int r = 0;
+
+	for (c->layer = 0; r == 0 && (size_t)c->layer < layer_count; c->layer++)
+		r = close_layer(c, err);
 	if (r == 0 && c->missing.count > 0)
 		r = error_say(err, ENOENT,
 			      "missing shared libraries: %s; name their packages in a \"libraries\" line of a slice",
@@ -165,11 +176,11 @@ static int close_all(struct closure *c, struct error *err)
 	return r;
 }
 
-int libraries_add(const struct packages *packages, int layer, struct node *root, struct strv *ret_missing,
+int libraries_add(const struct packages *packages, size_t layer_count, struct node *root, struct strv *ret_missing,
 		  struct error *err)
 {
-	struct closure c = { .packages = packages, .root = root, .layer = layer };
-	int r = close_all(&c, err);
+	struct closure c = { .packages = packages, .root = root };
+	int r = close_all(&c, layer_count, err);
 
 	if (ret_missing && c.missing.count > 0)
 		strv_push_all(ret_missing, (const char *const *)strv_argv(&c.missing));

@@ -10,13 +10,19 @@
 #include <errno.h>
 #include <string.h>
 
+struct module_list {
+	char *name;
+	int layer;
+};
+
 struct parser {
 	struct manifest *m;
 	const char *slice; // name of the slice being read
 	char *package; // the current one
 	int layer; // the current one
 	struct strv slices; // named by the profile
-	struct strv module_lists, early_lists;
+	struct module_list *module_lists; // named by the profile
+	size_t module_list_count;
 };
 
 struct statement {
@@ -92,22 +98,25 @@ static int take_libraries(struct parser *p, const struct words_line *line, const
 	return 0;
 }
 
-static int take_layer(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+static int find_layer(const struct manifest *m, const char *name, int *ret, struct error *err)
 {
-	const char *name = line->words.items[1];
-
-	(void)s;
 	if (strcmp(name, "initrd") == 0) {
-		p->layer = LAYER_INITRD;
+		*ret = LAYER_INITRD;
 		return 0;
 	}
-	for (size_t i = 0; i < p->m->layer_count; i++) {
-		if (strcmp(p->m->layers[i].name, name) == 0) {
-			p->layer = (int)i;
+	for (size_t i = 0; i < m->layer_count; i++) {
+		if (strcmp(m->layers[i].name, name) == 0) {
+			*ret = (int)i;
 			return 0;
 		}
 	}
 	return error_say(err, EINVAL, "the profile has no layer \"%s\"", name);
+}
+
+static int take_layer(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+{
+	(void)s;
+	return find_layer(p->m, line->words.items[1], &p->layer, err);
 }
 
 static int take_rule(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
@@ -140,6 +149,7 @@ static const struct statement slice_statements[] = {
 	{ "dir", 2, 4, take_rule, RULE_DIR, .usage = "PATH MODE [USER GROUP]" },
 	{ "mode", 2, 4, take_rule, RULE_MODE, .usage = "PATH MODE [USER GROUP]" },
 	{ "overlay", 1, 1, take_rule, RULE_OVERLAY, .usage = "FOLDER" },
+	{ "users", 0, 0, take_rule, RULE_USERS, .usage = "" },
 	{ "program", 2, 3, take_rule, RULE_PROGRAM, .usage = "NAME PATH [MODE]" },
 };
 
@@ -174,6 +184,23 @@ static int take_list(struct parser *p, const struct words_line *line, const stru
 		strv_push(list, line->words.items[i]);
 	}
 	return 0;
+}
+
+static int take_modules(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+{
+	int layer, r = find_layer(p->m, line->words.items[1], &layer, err);
+
+	(void)s;
+	for (size_t i = 2; r == 0 && i < line->words.count; i++) {
+		struct module_list *list;
+
+		if (!path_is_component(line->words.items[i]))
+			return error_say(err, EINVAL, "\"%s\" is not a plain name", line->words.items[i]);
+		p->module_lists = xreallocarray(p->module_lists, p->module_list_count + 1, sizeof(*list));
+		list = &p->module_lists[p->module_list_count++];
+		*list = (struct module_list){ .name = xstrdup(line->words.items[i]), .layer = layer };
+	}
+	return r;
 }
 
 static int take_boot_packages(struct parser *p, const struct words_line *line, const struct statement *s,
@@ -213,8 +240,7 @@ static const struct statement profile_statements[] = {
 	{ "cmdline", 1, 0, take_text, .field = offsetof(struct manifest, cmdline), .usage = "WORD…" },
 	{ "layer", 2, 0, take_layer_row, .usage = "NAME FILE MKSQUASHFS-OPTION…" },
 	{ "slices", 1, 0, take_list, .field = offsetof(struct parser, slices), .usage = "NAME…" },
-	{ "modules", 1, 0, take_list, .field = offsetof(struct parser, module_lists), .usage = "NAME…" },
-	{ "early-modules", 1, 0, take_list, .field = offsetof(struct parser, early_lists), .usage = "NAME…" },
+	{ "modules", 2, 0, take_modules, .usage = "LAYER NAME…" },
 	{ "boot-packages", 1, 0, take_boot_packages, .usage = "PACKAGE…" },
 };
 
@@ -224,34 +250,38 @@ static int profile_line(const struct words_line *line, void *arg, struct error *
 }
 
 struct module_sink {
-	struct strv *names, *places;
+	struct manifest *m;
+	int layer;
 };
 
 static int module_line(const struct words_line *line, void *arg, struct error *err)
 {
-	struct module_sink *sink = arg;
+	const struct module_sink *sink = arg;
+	struct manifest *m = sink->m;
 
 	(void)err;
 	for (size_t i = 0; i < line->words.count; i++) {
-		strv_push(sink->names, line->words.items[i]);
-		strv_pushf(sink->places, "%s:%d", line->file, line->number);
+		m->modules = xreallocarray(m->modules, m->module_count + 1, sizeof(*m->modules));
+		m->modules[m->module_count++] = (struct module_use){
+			.name = xstrdup(line->words.items[i]),
+			.where = xasprintf("%s:%d", line->file, line->number),
+			.layer = sink->layer,
+		};
 	}
 	return 0;
 }
 
-static int read_module_lists(const struct manifest *m, const struct strv *lists, struct strv *names,
-			     struct strv *places, struct error *err)
+static int read_module_lists(const struct parser *p, struct error *err)
 {
-	struct module_sink sink = { names, places };
+	int r = 0;
 
-	for (size_t i = 0; i < lists->count; i++) {
-		cleanup_free char *path = xasprintf("%s/modules/%s.list", m->directory, lists->items[i]);
-		int r = words_each_line(path, module_line, &sink, err);
+	for (size_t i = 0; r == 0 && i < p->module_list_count; i++) {
+		cleanup_free char *path = xasprintf("%s/modules/%s.list", p->m->directory, p->module_lists[i].name);
+		struct module_sink sink = { p->m, p->module_lists[i].layer };
 
-		if (r < 0)
-			return r;
+		r = words_each_line(path, module_line, &sink, err);
 	}
-	return 0;
+	return r;
 }
 
 static int read_slices(struct parser *p, struct error *err)
@@ -295,17 +325,16 @@ static int read_profile(struct parser *p, const char *profile, struct error *err
 	if (r == 0)
 		r = read_slices(p, err);
 	if (r == 0)
-		r = read_module_lists(p->m, &p->module_lists, &p->m->modules, &p->m->module_places, err);
-	if (r == 0)
-		r = read_module_lists(p->m, &p->early_lists, &p->m->early_modules, &p->m->early_places, err);
+		r = read_module_lists(p, err);
 	return r;
 }
 
 static void parser_done(struct parser *p)
 {
 	strv_done(&p->slices);
-	strv_done(&p->module_lists);
-	strv_done(&p->early_lists);
+	for (size_t i = 0; i < p->module_list_count; i++)
+		free(p->module_lists[i].name);
+	free(p->module_lists);
 	free(p->package);
 }
 
@@ -358,14 +387,15 @@ void manifest_done(struct manifest *m)
 		free(m->packages[i].name);
 		free(m->packages[i].where);
 	}
+	for (size_t i = 0; i < m->module_count; i++) {
+		free(m->modules[i].name);
+		free(m->modules[i].where);
+	}
+	free(m->modules);
 	free(m->rules);
 	free(m->layers);
 	free(m->packages);
 	strv_done(&m->boot_packages);
-	strv_done(&m->modules);
-	strv_done(&m->module_places);
-	strv_done(&m->early_modules);
-	strv_done(&m->early_places);
 	free(m->directory);
 	free(m->kernel);
 	free(m->kernel_source);

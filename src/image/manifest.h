@@ -17,6 +17,7 @@ enum rule_kind {
 	RULE_MODE, // PATH MODE [USER GROUP]: of something that is there already
 	RULE_OVERLAY, // DIR: a folder of the distro directory, laid over the root
 	RULE_PROGRAM, // NAME PATH [MODE]: one of the guest programs
+	RULE_USERS, // the files in /etc that are made of distro/users
 };
 
 #define LAYER_INITRD (-1) // beside the layers: the initrd's own small tree
@@ -43,6 +44,13 @@ struct package_use {
 	bool is_pool; // shared libraries are taken from it as programs need them
 };
 
+// A kernel module that a list names.
+struct module_use {
+	char *name;
+	char *where; // "FILE:LINE"
+	int layer;
+};
+
 struct manifest {
 	char *directory; // the distro directory
 	char *kernel; // package of the kernel; a meta package is resolved through its Depends
@@ -57,10 +65,8 @@ struct manifest {
 	struct package_use *packages;
 	size_t package_count;
 	struct strv boot_packages; // packages that the ISO's boot loaders come from
-	struct strv modules; // names of kernel modules, and beside each the "FILE:LINE" that asks for it
-	struct strv module_places;
-	struct strv early_modules; // those that the initrd inserts, in the same way
-	struct strv early_places;
+	struct module_use *modules; // in the order of the profile; early ones have the layer LAYER_INITRD
+	size_t module_count;
 };
 
 // Reads DISTRO/profiles/PROFILE and all that it names. Errors name file and line.

@@ -189,6 +189,7 @@ static void node_fill(struct node *n, const struct node_spec *spec)
 	n->mode = spec->mode;
 	n->uid = spec->uid;
 	n->gid = spec->gid;
+	n->mtime = spec->mtime;
 	n->layer = spec->layer;
 	n->may_dangle = spec->may_dangle;
 	n->is_explicit = true;

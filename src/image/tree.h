@@ -2,14 +2,14 @@
 // The model of a root file system: an inode tree, filled by rules and read by writers. Nothing here touches the disk.
 //
 // Invariants: children are sorted by name (bytes), names are single components, every node but the root has a parent, and
-// the owner, mode and origin are those the image will have, whoever runs the builder. All times are one time, which the
-// writers are given. Paths are absolute; a symbolic link on the way is followed inside the tree, at most 40 times.
+// the owner, mode and origin are those the image will have, whoever runs the builder. Paths are absolute; a symbolic link on the way is followed inside the tree, at most 40 times.
 #pragma once
 
 #include "image/blob.h"
 #include "lib/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum node_type { NODE_DIR, NODE_FILE, NODE_LINK };
@@ -21,6 +21,7 @@ struct node {
 	mode_t mode; // permission bits
 	uid_t uid;
 	gid_t gid;
+	int64_t mtime; // 0: the newest time of its layer
 	char *target; // NODE_LINK
 	struct blob *blob; // NODE_FILE
 	int layer; // which layer it is written to; a folder is also written to each layer that has something in it
@@ -37,6 +38,7 @@ struct node_spec {
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
+	int64_t mtime;
 	const char *target;
 	struct blob *blob;
 	int layer;

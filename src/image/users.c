@@ -274,9 +274,12 @@ int users_write(const struct users *u, struct node *root, int layer, int64_t epo
 	}
 	for (size_t f = 0; f < ARRAY_SIZE(files); f++) {
 		cleanup_blob struct blob *blob = blob_from(files[f].text.data, files[f].text.len);
-		struct node_spec spec = {
-			.type = NODE_FILE, .mode = files[f].mode, .blob = blob, .layer = layer, .origin = "users"
-		};
+		struct node_spec spec = { .type = NODE_FILE,
+					  .mode = files[f].mode,
+					  .mtime = epoch,
+					  .blob = blob,
+					  .layer = layer,
+					  .origin = "users" };
 
 		if (r == 0)
 			r = tree_add(root, files[f].path, &spec, NULL, err);
