@@ -8,7 +8,10 @@
 #include "lib/path.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
+
+#define ANY SIZE_MAX
 
 struct module_list {
 	char *name;
@@ -27,7 +30,7 @@ struct parser {
 
 struct statement {
 	const char *name;
-	size_t min, max; // words after the name; max 0: any number
+	size_t min, max; // words after the name
 	int (*take)(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err);
 	enum rule_kind rule;
 	size_t field; // offset in struct manifest or struct parser
@@ -45,7 +48,7 @@ static int run_statement(const struct statement *table, size_t count, struct par
 
 		if (strcmp(s->name, name) != 0)
 			continue;
-		if (given < s->min || (s->max > 0 && given > s->max))
+		if (given < s->min || given > s->max)
 			return error_say(err, EINVAL, "write it as: %s %s", s->name, s->usage);
 		return s->take(p, line, s, err);
 	}
@@ -140,12 +143,12 @@ static int take_rule(struct parser *p, const struct words_line *line, const stru
 
 static const struct statement slice_statements[] = {
 	{ "package", 1, 1, take_package, .usage = "NAME" },
-	{ "libraries", 1, 0, take_libraries, .usage = "PACKAGE…" },
+	{ "libraries", 1, ANY, take_libraries, .usage = "PACKAGE…" },
 	{ "layer", 1, 1, take_layer, .usage = "NAME (a layer of the profile, or initrd)" },
-	{ "file", 1, 0, take_rule, RULE_FILE, .usage = "GLOB…" },
+	{ "file", 1, ANY, take_rule, RULE_FILE, .usage = "GLOB…" },
 	{ "concat", 2, 2, take_rule, RULE_CONCAT, .usage = "PATH GLOB" },
 	{ "link", 2, 2, take_rule, RULE_LINK, .usage = "PATH TARGET" },
-	{ "links", 3, 0, take_rule, RULE_LINKS, .usage = "TARGET FOLDER NAME…" },
+	{ "links", 3, ANY, take_rule, RULE_LINKS, .usage = "TARGET FOLDER NAME…" },
 	{ "dir", 2, 4, take_rule, RULE_DIR, .usage = "PATH MODE [USER GROUP]" },
 	{ "mode", 2, 4, take_rule, RULE_MODE, .usage = "PATH MODE [USER GROUP]" },
 	{ "overlay", 1, 1, take_rule, RULE_OVERLAY, .usage = "FOLDER" },
@@ -237,11 +240,11 @@ static const struct statement profile_statements[] = {
 	{ "kernel-config", 1, 1, take_text, .field = offsetof(struct manifest, kernel_config), .usage = "DIR" },
 	{ "version-from", 1, 1, take_text, .field = offsetof(struct manifest, version_package), .usage = "PACKAGE" },
 	{ "volume", 1, 1, take_text, .field = offsetof(struct manifest, volume), .usage = "NAME" },
-	{ "cmdline", 1, 0, take_text, .field = offsetof(struct manifest, cmdline), .usage = "WORD…" },
-	{ "layer", 2, 0, take_layer_row, .usage = "NAME FILE MKSQUASHFS-OPTION…" },
-	{ "slices", 1, 0, take_list, .field = offsetof(struct parser, slices), .usage = "NAME…" },
-	{ "modules", 2, 0, take_modules, .usage = "LAYER NAME…" },
-	{ "boot-packages", 1, 0, take_boot_packages, .usage = "PACKAGE…" },
+	{ "cmdline", 1, ANY, take_text, .field = offsetof(struct manifest, cmdline), .usage = "WORD…" },
+	{ "layer", 2, ANY, take_layer_row, .usage = "NAME FILE MKSQUASHFS-OPTION…" },
+	{ "slices", 1, ANY, take_list, .field = offsetof(struct parser, slices), .usage = "NAME…" },
+	{ "modules", 2, ANY, take_modules, .usage = "LAYER NAME…" },
+	{ "boot-packages", 1, ANY, take_boot_packages, .usage = "PACKAGE…" },
 };
 
 static int profile_line(const struct words_line *line, void *arg, struct error *err)
