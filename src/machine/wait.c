@@ -145,8 +145,8 @@ static int wait_engine(struct machine *m, struct wait *w, int64_t deadline, stru
 
 static int wait_ssh(struct machine *m, struct wait *w, int64_t deadline, struct error *err)
 {
-	while (net_check_banner(machine_ssh_host(m), machine_ssh_port(m), "SSH-", earlier(deadline, clock_ms() + TRY_MAX_MS),
-				err) < 0) {
+	while (net_check_banner(machine_ssh_host(m), machine_ssh_port(m), "SSH-",
+				earlier(deadline, clock_ms() + TRY_MAX_MS), err) < 0) {
 		struct error why = ERROR_INIT;
 		int r = interrupt_check(&why);
 		if (r == 0)
@@ -165,18 +165,30 @@ static int wait_ssh(struct machine *m, struct wait *w, int64_t deadline, struct 
 	return 0;
 }
 
-int machine_wait_ready(struct machine *m, struct error *err)
+static int wait_for(struct machine *m, const char *service, bool with_engine, struct error *err)
 {
-	cleanup_free char *what = xasprintf("Docker on \"%s\"", m->name);
+	cleanup_free char *what = xasprintf("%s on \"%s\"", service, m->name);
 	int64_t deadline = clock_ms() + READY_TIMEOUT_MS;
 	struct wait w;
+	int r = 0;
 
 	wait_begin(&w, what);
-	int r = wait_engine(m, &w, deadline, err);
+	if (with_engine)
+		r = wait_engine(m, &w, deadline, err);
 	if (r == 0)
 		r = wait_ssh(m, &w, deadline, err);
 	wait_end(&w);
 	if (r < 0 && r != -EINTR)
 		show_console(m);
 	return r;
+}
+
+int machine_wait_ssh(struct machine *m, struct error *err)
+{
+	return wait_for(m, "SSH", false, err);
+}
+
+int machine_wait_ready(struct machine *m, struct error *err)
+{
+	return wait_for(m, "Docker", true, err);
 }

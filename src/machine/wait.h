@@ -21,6 +21,8 @@ void wait_begin(struct wait *w, const char *what);
 void wait_tick(struct wait *w); // call it some times a second
 void wait_end(struct wait *w); // removes the spinner
 
+// Waits until the machine's SSH answers, as machine_wait_ready does.
+int machine_wait_ssh(struct machine *m, struct error *err) MUST_CHECK;
 // Waits until the machine's engine answers over TLS and its SSH port does. Bounded; when it fails, the last lines of
 // the guest's console are on stderr.
 int machine_wait_ready(struct machine *m, struct error *err) MUST_CHECK;

@@ -7,7 +7,7 @@
 // makes QEMU fail with a known message; then the next free port is tried.
 #include "internal.h"
 
-#include "../net.h"
+#include "../ports.h"
 #include "../qmp.h"
 #include "../run.h"
 #include "lib/alloc.h"
@@ -21,8 +21,6 @@
 #include <string.h>
 
 enum {
-	FIRST_SSH_PORT = 2222,
-	FIRST_ENGINE_PORT = 2376,
 	START_TRIES = 8,
 	START_TIMEOUT_MS = 60 * 1000,
 	QMP_TIMEOUT_MS = 5 * 1000,
@@ -34,65 +32,6 @@ enum {
 char *qemu_console_path(const struct machine *m)
 {
 	return machine_path(m, "console.log");
-}
-
-// --- ports ---
-
-struct ports {
-	int taken[2048]; // by other machines of the store, also by those that do not run now
-	size_t count;
-};
-
-static bool is_taken(int port, const void *arg)
-{
-	const struct ports *ports = arg;
-
-	for (size_t i = 0; i < ports->count; i++)
-		if (ports->taken[i] == port)
-			return true;
-	return false;
-}
-
-static void collect_ports(const struct machine *m, struct ports *ret)
-{
-	cleanup_strv struct strv names = STRV_INIT;
-
-	if (machine_list(m->ctx, &names, NULL) < 0)
-		return;
-	for (size_t i = 0; i < names.count && ret->count + 2 <= ARRAY_SIZE(ret->taken); i++) {
-		cleanup_machine struct machine *other = NULL;
-		if (strcmp(names.items[i], m->name) == 0 || machine_load(m->ctx, names.items[i], &other, NULL) < 0)
-			continue;
-		ret->taken[ret->count++] = machine_ssh_port(other);
-		ret->taken[ret->count++] = machine_engine_port(other);
-	}
-}
-
-// Keeps the port that config.json has when it is free now, else takes the next one that is.
-static int settle_port(struct machine *m, const char *field, int first, struct ports *ports, struct error *err)
-{
-	int had = (int)json_int_at(m->config, field, 0);
-	int port = had;
-
-	if (!had || !net_port_is_free(had)) {
-		int r = net_free_port(had ? had + 1 : first, is_taken, ports, &port, err);
-		if (r < 0)
-			return error_wrap(err, "machine \"%s\"", m->name);
-	}
-	if (had && port != had)
-		log_warn("port %d of 127.0.0.1 is taken: machine \"%s\" uses %d", had, m->name, port);
-	json_put(m->config, field, json_integer(port));
-	ports->taken[ports->count++ % ARRAY_SIZE(ports->taken)] = port;
-	return 0;
-}
-
-static int settle_ports(struct machine *m, struct error *err)
-{
-	cleanup_free struct ports *ports = xcalloc(1, sizeof(*ports));
-
-	collect_ports(m, ports);
-	int r = settle_port(m, "Driver.SSHPort", FIRST_SSH_PORT, ports, err);
-	return r < 0 ? r : settle_port(m, "Driver.EnginePort", FIRST_ENGINE_PORT, ports, err);
 }
 
 // --- start ---
@@ -137,7 +76,9 @@ int qemu_start(struct machine *m, const char *provision, struct error *err)
 	if (r < 0)
 		return r;
 	for (int tries = 1;; tries++) {
-		r = settle_ports(m, err);
+		r = ports_settle(m, "SSHPort", FIRST_SSH_PORT, err);
+		if (r == 0)
+			r = ports_settle(m, "EnginePort", FIRST_ENGINE_PORT, err);
 		if (r == 0)
 			r = spawn(m, accelerator, provision, err);
 		if (r != -EADDRINUSE || tries == START_TRIES)
