@@ -3,6 +3,7 @@
 #include "applets.h"
 
 #include "control.h"
+#include "cron.h"
 #include "dhcp.h"
 #include "hostname.h"
 #include "lib/alloc.h"

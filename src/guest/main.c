@@ -3,6 +3,7 @@
 #include "applets.h"
 #include "bootlog.h"
 #include "console.h"
+#include "cron.h"
 #include "dhcp.h"
 #include "engine.h"
 #include "home.h"
@@ -15,11 +16,13 @@
 #include "modules.h"
 #include "mounts.h"
 #include "network.h"
+#include "ntp.h"
 #include "ssh.h"
 #include "storage.h"
 #include "sysctl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -60,7 +63,8 @@ static const struct step boot_steps[] = {
 
 // When each starts is its own row's `after`.
 static const struct service_row *const boot_services[] = {
-	&dhcp_service, &containerd_service, &dockerd_service, &sshd_service, &console_service,
+	&dhcp_service,    &containerd_service, &dockerd_service, &sshd_service,
+	&console_service, &ntp_service,        &cron_service,
 };
 
 static const struct boot boot = {
@@ -96,6 +100,18 @@ static int print_help(void)
 	return 0;
 }
 
+// Descriptors 0 to 2 are taken whatever the kernel gave us, so that no file of ours becomes a program's output by accident.
+static void hold_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/", O_RDONLY | O_DIRECTORY);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct guest guest = { .root = "" };
@@ -106,7 +122,9 @@ int main(int argc, char **argv)
 		return status >= 0 ? status : print_help();
 	}
 	alloc_set_failure_handler(out_of_memory);
+	hold_stdio();
 	umask(022);
+	setenv("PATH", GUEST_PATH, 1);
 	init_run(&guest, &boot);
 	bootlog_console("The system has ended, but the power is still on: it can be turned off");
 	stay();
