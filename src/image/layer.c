@@ -34,8 +34,7 @@
 struct writer {
 	struct archive *archive;
 	int layer;
-	int64_t epoch; // no time is later
-	int64_t newest; // of the layer: for what has no time of its own
+	int64_t time; // of every entry
 	int64_t inode; // the last one given
 };
 
@@ -79,7 +78,7 @@ static void fill_entry(struct writer *w, const struct node *node, const char *pa
 	archive_entry_set_perm(e, node->mode);
 	archive_entry_set_uid(e, node->uid);
 	archive_entry_set_gid(e, node->gid);
-	archive_entry_set_mtime(e, node->mtime == 0 ? w->newest : node->mtime < w->epoch ? node->mtime : w->epoch, 0);
+	archive_entry_set_mtime(e, w->time, 0);
 	archive_entry_set_ino(e, ++w->inode);
 	archive_entry_set_nlink(e, node->type == NODE_DIR ? 2 : 1);
 	archive_entry_set_size(e, node->type == NODE_FILE ? (int64_t)node->blob->size : 0);
@@ -149,7 +148,7 @@ static struct archive *new_tar(void)
 static int digest_tar(const struct layer_spec *spec, struct digest *d, struct error *err)
 {
 	cleanup_archive_write struct archive *a = new_tar();
-	struct writer w = { .archive = a, .layer = spec->index, .epoch = spec->epoch, .newest = layer_time(spec) };
+	struct writer w = { .archive = a, .layer = spec->index, .time = layer_time(spec) };
 
 	if (archive_write_open(a, d, NULL, write_to_digest, NULL) != ARCHIVE_OK)
 		return archive_error(a, "archive", err);
@@ -191,7 +190,7 @@ static pid_t start_mksquashfs(const struct layer_spec *spec, const char *output,
 	strv_push_all(&argv,
 		      (const char *const[]){ "-quiet", "-no-progress", "-exit-on-error", "-noappend", "-no-xattrs",
 					     "-root-mode", "0755", "-root-uid", "0", "-root-gid", "0", NULL });
-	strv_push(&argv, "-root-time");
+	strv_push(&argv, "-all-time"); // with -tar, -root-time has no effect
 	strv_pushf(&argv, "%lld", (long long)layer_time(spec));
 	strv_push(&argv, "-mkfs-time");
 	strv_pushf(&argv, "%lld", (long long)layer_time(spec));
@@ -210,7 +209,7 @@ static pid_t start_mksquashfs(const struct layer_spec *spec, const char *output,
 static int feed_mksquashfs(const struct layer_spec *spec, int *fd, struct error *err)
 {
 	cleanup_archive_write struct archive *a = new_tar();
-	struct writer w = { .archive = a, .layer = spec->index, .epoch = spec->epoch, .newest = layer_time(spec) };
+	struct writer w = { .archive = a, .layer = spec->index, .time = layer_time(spec) };
 
 	if (archive_write_open(a, fd, NULL, write_to_fd, NULL) != ARCHIVE_OK)
 		return archive_error(a, "archive", err);
@@ -366,7 +365,7 @@ uint64_t layer_raw_size(struct node *root, int index)
 int initrd_write(struct node *root, int64_t epoch, int fd, struct error *err)
 {
 	cleanup_archive_write struct archive *a = archive_write_new();
-	struct writer w = { .archive = a, .layer = ALL_LAYERS, .epoch = epoch, .newest = epoch };
+	struct writer w = { .archive = a, .layer = ALL_LAYERS, .time = epoch };
 
 	archive_write_set_format_cpio_newc(a);
 	if (archive_write_open(a, &fd, NULL, write_to_fd, NULL) != ARCHIVE_OK)

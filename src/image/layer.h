@@ -16,8 +16,8 @@ struct layer_spec {
 	int jobs;
 };
 
-// A file keeps its package's time, at most `epoch`; what has no time of its own gets the newest of its layer. So a layer of
-// nothing but packages stays the same, and cached, when only the epoch changes.
+// Everything in a layer has one time: that of its newest file, at most the epoch. So a layer of nothing but packages stays
+// the same, and cached, when only the epoch changes.
 // Makes the layer, or finds it in the cache; `ret_path` is its file in the cache (the caller frees).
 int layer_make(const struct layer_spec *spec, char **ret_path, struct error *err) MUST_CHECK;
 uint64_t layer_raw_size(struct node *root, int index); // the bytes of its files, before compression

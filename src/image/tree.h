@@ -21,7 +21,7 @@ struct node {
 	mode_t mode; // permission bits
 	uid_t uid;
 	gid_t gid;
-	int64_t mtime; // 0: the newest time of its layer
+	int64_t mtime; // its package's, or 0: it has none of its own. Times are a layer's in the end, see layer.h
 	char *target; // NODE_LINK
 	struct blob *blob; // NODE_FILE
 	int layer; // which layer it is written to; a folder is also written to each layer that has something in it

@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Builds small images with b2d-image from a repository that the test makes, and gives it what it must refuse."""
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from repository import RELEASE, Repository, fill, run
+from tap import Story, contains, equal, finish
+
+BUILDER = Path(os.environ['B2D_BUILD']) / 'src' / 'image' / 'b2d-image'
+PROFILE = '''kernel linux-image-amd64
+version-from engine
+layer base 10-base -comp gzip
+layer cold 20-cold -comp xz
+slices main
+modules initrd early
+modules base net
+'''
+SLICE = '''link /bin usr/bin
+link /lib64 usr/lib64
+dir /tmp 1777
+dir /home/docker 0750 docker staff
+package engine
+file /usr/bin/engine /usr/bin/engine-* /etc/*.conf
+libraries libfoo1 libc6
+links engine /usr/bin engine-link sh
+overlay overlay
+mode /etc/secret 0600
+users
+layer cold
+package client
+file /usr/bin/client
+layer initrd
+program init /init
+'''
+FILES = {
+    'profiles/dev': PROFILE,
+    'slices/main.slice': SLICE,
+    'modules/early.list': 'loop ext4\n',
+    'modules/net.list': 'virtio-net\n',
+    'users': 'group root 0\ngroup staff 50\nuser root 0 root /root /bin/sh *\nuser docker 1000 staff /home/docker /bin/sh *\n',
+    'overlay/etc/version.in': '@VERSION@ @DATE@\n',
+    'overlay/etc/secret': 'x\n',
+}
+story = Story()
+
+
+class World:
+    """A repository, a distro folder, the guest programs, and places for cache and results."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+        self.repository = Repository(self.root / 'repository')
+        work = self.root / 'work'
+        work.mkdir()
+        fill(self.repository, work)
+        self.distro, self.programs = self.root / 'distro', self.root / 'programs'
+        self.cache, self.output = self.root / 'cache', self.root / 'output'
+        for name, text in FILES.items():
+            self.write(name, text)
+        self.programs.mkdir()
+        (self.programs / 'init').write_bytes(b'#!/bin/true\n')
+
+    def write(self, name, text):
+        path = self.distro / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def command(self, *more, output=None, cache=None):
+        repository = self.repository
+        return [str(word) for word in (
+            BUILDER, 'build', '--no-iso', '--distro', self.distro, '--programs', self.programs,
+            '--output', output or self.output, '--cache', cache or self.cache, '--suite', repository.suite,
+            '--mirror', f'file:{repository.root}', '--security-mirror', 'none', '--keyring', repository.keyring, *more)]
+
+    def build(self, *more, check=True, env=None, prefix=(), **places):
+        environment = {**os.environ, 'SOURCE_DATE_EPOCH': '1700000000', **(env or {})}
+        result = subprocess.run([*prefix, *self.command(*more, **places)], capture_output=True, text=True, check=False,
+                                env=environment, timeout=300)
+        if check:
+            equal(result.returncode, 0, f'exit status ({result.stderr.strip()})')
+        return result
+
+    def refuses(self, message, *more, **options):
+        """The build fails with one line that has `message`; the former results are as they were, and nothing else is there."""
+        before = self.results()
+        result = self.build(*more, check=False, **options)
+        equal(result.returncode, 1, f'exit status ({result.stdout} {result.stderr})')
+        complaints = [line for line in result.stderr.splitlines() if line.startswith('b2d-image: ')]
+        equal(len(complaints), 1, f'lines of complaint in {result.stderr!r}')
+        contains(complaints[0], message, 'the complaint')
+        equal(self.results(), before, 'results after the failure')
+
+    def results(self, output=None):
+        folder = output or self.output
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else 'folder'
+                for path in folder.iterdir()} if folder.exists() else {}
+
+    def unpack_initrd(self):
+        target = self.root / 'initrd'
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        with open(self.output / 'initrd.img', 'rb') as stream:
+            run('cpio', '-id', '--quiet', cwd=target, stdin=stream)
+        return target
+
+    def list_layer(self, name):
+        layer = self.unpack_initrd() / 'layers' / f'{name}.squashfs'
+        lines = subprocess.run(['unsquashfs', '-lln', str(layer)], check=True, capture_output=True, text=True).stdout
+        return {line.split()[5].removeprefix('squashfs-root'): line.split() for line in lines.splitlines() if 'squashfs-root' in line}
+
+
+def tree_state(*folders):
+    """Names, sizes and times of all files below."""
+    return {str(path): (path.lstat().st_size, path.lstat().st_mtime_ns)
+            for folder in folders for path in Path(folder).rglob('*')}
+
+
+@story.test('an image is built from a signed repository, and the host\'s apt stays as it was', vital=True)
+def builds(world):
+    before = tree_state('/etc/apt', '/var/lib/apt', '/var/lib/dpkg/info')
+    result = world.build()
+    equal(tree_state('/etc/apt', '/var/lib/apt', '/var/lib/dpkg/info'), before, 'the host\'s apt')
+    equal(sorted(world.results()), ['initrd.img', 'packages.txt', 'vmlinuz'], 'results')
+    equal((world.output / 'vmlinuz').read_bytes(), b'kernel', 'vmlinuz')
+    contains((world.output / 'packages.txt').read_text(), 'engine 1:26.1.5+dfsg1-9 ', 'packages.txt')
+    contains(result.stdout, '20-cold', 'the size table')
+    contains(result.stdout, f'linux-image-{RELEASE}-amd64', 'the size table')
+
+
+@story.test('the initrd holds PID 1, the early modules in order, and the layers')
+def initrd(world):
+    tree = world.unpack_initrd()
+    equal((tree / 'boot' / 'modules').read_text(), '/boot/loop.ko\n', '/boot/modules (ext4 is built in)')
+    assert (tree / 'boot' / 'loop.ko').read_bytes().startswith(b'\x7fELF'), 'loop.ko is not an unpacked module'
+    equal((tree / 'init').stat().st_mode & 0o777, 0o755, 'mode of /init')
+    equal(sorted(p.name for p in (tree / 'layers').iterdir()), ['10-base.squashfs', '20-cold.squashfs'], 'layers')
+
+
+@story.test('a layer has the owners and modes of the manifest, by the word of unsquashfs')
+def layers(world):
+    base, cold = world.list_layer('10-base'), world.list_layer('20-cold')
+    equal(base['/home/docker'][:2], ['drwxr-x---', '1000/50'], '/home/docker')
+    equal(base[''][:2], ['drwxr-xr-x', '0/0'], 'the root')
+    equal(base['/tmp'][0], 'drwxrwxrwt', '/tmp')
+    equal(base['/etc/secret'][0], '-rw-------', '/etc/secret')
+    equal(base['/bin'][5:], ['squashfs-root/bin', '->', 'usr/bin'], '/bin')
+    equal(base['/usr/bin/engine'][:2], ['-rwxr-xr-x', '0/0'], '/usr/bin/engine')
+    equal(base['/usr/bin/sh'][-1], 'engine', 'the link sh')
+    equal(sorted(cold), ['', '/usr', '/usr/bin', '/usr/bin/client'], 'the cold layer')
+
+
+@story.test('libraries and modules come by need: what is asked for, what that needs, and no more')
+def closure(world):
+    base = world.list_layer('10-base')
+    for path in ('libfoo.so.1', 'libfoo.so.1.0'):
+        assert f'/usr/lib/x86_64-linux-gnu/{path}' in base, f'{path} is missing'
+    assert '/usr/lib/x86_64-linux-gnu/libunused.so.1' not in base, 'libunused.so.1 was not asked for'
+    assert '/usr/lib64/ld-linux-x86-64.so.2' in base, 'the loader is missing'
+    modules = f'/usr/lib/modules/{RELEASE}'
+    for path in ('kernel/drivers/virtio_net.ko', 'kernel/drivers/net-core.ko', 'modules.dep.bin', 'modules.alias.bin'):
+        assert f'{modules}/{path}' in base, f'{path} is missing'
+
+
+@story.test('two builds give the same bytes, whatever folder, umask, time zone and number of jobs')
+def reproducible(world):
+    first, other = world.results(), world.root / 'elsewhere'
+    world.build('--jobs', '1', output=other / 'output', cache=other / 'cache', env={'TZ': 'Asia/Tokyo', 'LC_ALL': 'C.UTF-8'},
+                prefix=['sh', '-c', 'umask 077; exec "$0" "$@"'])
+    equal(world.results(other / 'output'), first, 'results')
+    shutil.rmtree(other)
+
+
+@story.test('a layer of packages alone stays as it is, and cached, when only the date changes')
+def layer_cache(world):
+    layers_before = {p.name for p in (world.cache / 'layers').iterdir()}
+    result = world.build(env={'SOURCE_DATE_EPOCH': '1710000000'})
+    contains(result.stderr, 'Making layer 10-base', 'messages (it has files of ours)')
+    assert 'Making layer 20-cold' not in result.stderr, 'the cold layer was made again'
+    assert layers_before < {p.name for p in (world.cache / 'layers').iterdir()}, 'no layer was added'
+    world.build()
+
+
+@story.test('a warm cache needs no network: with the mirror gone, the same bytes come out')
+def offline(world):
+    before, away = world.results(), world.root / 'away'
+    repository = world.repository
+    (repository.root / 'pool').rename(away)
+    dists = repository.root / 'dists'
+    dists.rename(world.root / 'dists-away')
+    try:
+        world.build()
+        equal(world.results(), before, 'results with fresh lists')
+        os.utime(world.cache / 'apt' / 'lists.stamp', (1, 1))
+        contains(world.build().stderr, 'could not be refreshed, the old ones serve', 'messages with old lists')
+        equal(world.results(), before, 'results with old lists')
+        world.refuses('suite', '--update')
+    finally:
+        away.rename(repository.root / 'pool')
+        (world.root / 'dists-away').rename(dists)
+
+
+@story.test('a damaged package in the cache is noticed and fetched again')
+def damaged_cache(world):
+    before, deb = world.results(), next((world.cache / 'debs').glob('engine_*.deb'))
+    data = bytearray(deb.read_bytes())
+    data[len(data) // 2] ^= 1
+    deb.write_bytes(data)
+    contains(world.build().stderr, f'{deb} is damaged; it is fetched again', 'messages')
+    equal(world.results(), before, 'results')
+
+
+@story.test('a package that is not what the signed list says is refused')
+def tampered_pool(world):
+    deb = next(world.repository.pool.glob('client_*.deb'))
+    good = deb.read_bytes()
+    next((world.cache / 'debs').glob('client_*.deb')).unlink()
+    deb.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    world.refuses('client')
+    deb.write_bytes(good)
+    world.build()
+
+
+@story.test('a list whose signature does not hold is refused')
+def tampered_list(world):
+    signed = world.repository.root / 'dists' / 'test' / 'InRelease'
+    good = signed.read_text()
+    signed.write_text(good.replace('Label: Debian', 'Label: Evil'))
+    world.refuses('sign', '--update', cache=world.root / 'cache-2')
+    signed.write_text(good)
+
+
+@story.test('a suite that the mirror does not have is named')
+def wrong_suite(world):
+    world.refuses('nosuch', '--suite', 'nosuch', cache=world.root / 'cache-3')
+
+
+@story.test('no network is said as such')
+def no_network(world):
+    world.refuses('no network?', '--mirror', 'http://127.0.0.1:9/debian', cache=world.root / 'cache-4')
+
+
+MISTAKES = {
+    'a package that is gone': ('slices/main.slice', SLICE + 'package vanished\n', 'package vanished is not in Debian test'),
+    'a path that matches nothing': ('slices/main.slice', SLICE + 'package engine\nfile /usr/bin/nothing*\n',
+                                    'main.slice:18: package engine (1:26.1.5+dfsg1-9) has nothing that matches /usr/bin/nothing*'),
+    'an unknown kernel module': ('modules/net.list', 'virtio-net\nno_such_module\n',
+                                 'net.list:2: the kernel linux-image-1.0-test-amd64 has no module no_such_module'),
+    'a shared library that is missing': ('slices/main.slice', SLICE.replace('libfoo1 ', ''),
+                                         'libfoo.so.1 (needed by /usr/bin/engine)'),
+    'symbolic links that go round': ('slices/main.slice', SLICE + 'layer base\nfile /usr/bin/round /usr/bin/around\n',
+                                     'is a symbolic link that leads back to itself'),
+    'a guest program that was not built': ('slices/main.slice', SLICE + 'program missing /usr/bin/missing\n', 'build it first'),
+    'a user that nobody defined': ('slices/main.slice', SLICE + 'dir /x 0755 eve staff\n', 'user eve is not in the table'),
+    'compression that mksquashfs does not know': ('profiles/dev', PROFILE.replace('-comp xz', '-comp nonsense'), 'mksquashfs'),
+}
+
+
+def add_mistake(name, path, text, message):
+    @story.test(f'{name} is named, and nothing half-written is left')
+    def mistake(world):
+        world.write(path, text)
+        try:
+            world.refuses(message)
+        finally:
+            world.write(path, FILES[path])
+
+
+for what, (where, wrong, said) in MISTAKES.items():
+    add_mistake(what, where, wrong, said)
+
+
+@story.test('the missing library\'s package is suggested')
+def suggestion(world):
+    world.write('slices/main.slice', SLICE.replace('libfoo1 ', ''))
+    world.refuses('(perhaps: libraries libfoo1)')
+    world.write('slices/main.slice', SLICE)
+
+
+@story.test('a host program that is missing is named with its package')
+def missing_program(world):
+    tools = world.root / 'tools'
+    tools.mkdir()
+    for name in ('apt-get', 'apt-config', 'depmod'):
+        (tools / name).symlink_to(shutil.which(name, path=os.environ['PATH'] + ':/usr/sbin:/sbin'))
+    world.refuses('the program mksquashfs is missing; install the package squashfs-tools', env={'PATH': str(tools)})
+
+
+@story.test('a full disk is said as such, and leaves nothing behind')
+def full_disk(world):
+    mount = world.root / 'full'
+    mount.mkdir()
+    script = f'mount -t tmpfs -o size=16k none {mount} && "$0" "$@"; status=$?; ls -A {mount}/out >&2; exit $status'
+    result = world.build(check=False, output=mount / 'out', prefix=['unshare', '-rm', 'sh', '-c', script])
+    equal(result.returncode, 1, f'exit status ({result.stderr})')
+    contains(result.stderr, 'No space left on device', 'the complaint')
+    assert result.stderr.splitlines()[-1].startswith('b2d-image: '), f'left behind: {result.stderr.splitlines()[-1]}'
+
+
+if __name__ == '__main__':
+    with tempfile.TemporaryDirectory(prefix='b2d-image-') as folder:
+        finish(story.run(World(folder)))
