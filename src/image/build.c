@@ -57,11 +57,9 @@ static int check_programs(const struct build_spec *spec, struct error *err)
 	static const struct {
 		const char *program, *package;
 		bool for_iso;
-	} needed[] = { { "apt-get", "apt", false },
-		       { "mksquashfs", "squashfs-tools", false },
-		       { "depmod", "kmod", false },
-		       { "xorriso", "xorriso", true },
-		       { "mformat", "mtools", true } };
+	} needed[] = { { "apt-get", "apt", false },    { "mksquashfs", "squashfs-tools", false },
+		       { "depmod", "kmod", false },    { "strip", "binutils", false },
+		       { "xorriso", "xorriso", true }, { "mformat", "mtools", true } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
 		cleanup_free char *path = NULL;
@@ -166,6 +164,7 @@ static int compose_trees(struct build *b, struct error *err)
 					       .packages = &b->packages,
 					       .users = b->users,
 					       .programs = b->spec->programs,
+					       .scratch = b->work,
 					       .values = b->values,
 					       .epoch = b->spec->epoch },
 		       b->root, b->initrd, err);

@@ -3,11 +3,13 @@
 
 #include "image/compose.h"
 
+#include "image/elf_file.h"
 #include "image/glob.h"
 #include "lib/alloc.h"
 #include "lib/file.h"
 #include "lib/number.h"
 #include "lib/path.h"
+#include "lib/proc.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -188,6 +190,22 @@ static int rule_mode(const struct composer *c, const struct rule *rule, struct e
 	return 0;
 }
 
+// The program without what only a debugger reads: half of it, and the builder's own paths.
+static int read_stripped(const struct composer *c, const char *path, struct buf *ret, struct error *err)
+{
+	cleanup_free char *stripped = path_join(c->spec->scratch, "stripped");
+	const char *const argv[] = { "strip", "-o", stripped, path, NULL };
+	int r;
+
+	buf_clear(ret);
+	r = proc_output(argv, NULL, err);
+	if (r == 0)
+		r = file_read(stripped, PROGRAM_MAX, ret, err);
+	if (r == 0)
+		r = file_unlink(stripped, err);
+	return r;
+}
+
 static int rule_program(const struct composer *c, const struct rule *rule, struct error *err)
 {
 	struct node_spec spec = {
@@ -208,6 +226,10 @@ static int rule_program(const struct composer *c, const struct rule *rule, struc
 	if (r < 0)
 		return error_wrap(err, "guest program %s (build it first, or name its folder with --programs)",
 				  rule->args.items[0]);
+	if (elf_is_elf(data.data, data.len))
+		r = read_stripped(c, path, &data, err);
+	if (r < 0)
+		return r;
 	spec.mode = (mode_t)mode;
 	spec.mtime = c->spec->epoch;
 	spec.blob = blob = blob_from(data.data, data.len);

@@ -15,6 +15,7 @@ struct compose_spec {
 	const struct packages *packages;
 	const struct users *users;
 	const char *programs; // folder of the guest programs
+	const char *scratch; // folder for temporary files
 	const struct template_value *values; // for overlay files named *.in, which lose that ending
 	int64_t epoch; // the time of what does not come from a package
 };

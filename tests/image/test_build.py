@@ -285,7 +285,7 @@ def suggestion(world):
 def missing_program(world):
     tools = world.root / 'tools'
     tools.mkdir()
-    for name in ('apt-get', 'apt-config', 'depmod'):
+    for name in ('apt-get', 'apt-config', 'depmod', 'strip'):
         (tools / name).symlink_to(shutil.which(name, path=os.environ['PATH'] + ':/usr/sbin:/sbin'))
     world.refuses('the program mksquashfs is missing; install the package squashfs-tools', env={'PATH': str(tools)})
 
