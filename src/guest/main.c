@@ -42,13 +42,14 @@ static const struct step boot_steps[] = {
 	{ "mounts", mounts_rest, "layers", HERE, 0 },
 	{ "rescue-wish", stop_for_rescue, "mounts", MUST, 0 },
 
+	{ "virtio-modules", modules_for_virtio, "mounts", 0, 60000 },
 	{ "modules", modules_for_hardware, "mounts", 0, 60000 },
 	{ "loopback", network_loopback, "mounts", HERE, 0 },
 	{ "sysctl", sysctl_apply, "docker-modules", 0, 10000 }, // some parameters come with a module
 	{ "resolvers", dhcp_fallback, "mounts", 0, 10000 },
 	{ "docker-modules", modules_wanted, "mounts", 0, 60000 },
 
-	{ "storage", storage_mount, "modules", 0, 0 }, // a file system check takes what it takes
+	{ "storage", storage_mount, "virtio-modules", 0, 0 }, // a file system check takes what it takes
 	{ "provision", home_provision, "storage", 0, 10000 },
 	{ "hostname", hostname_apply, "provision", 0, 10000 },
 	{ "home", home_userdata, "storage", 0, 10000 },

@@ -90,7 +90,21 @@ int modules_load(const struct strv *aliases, struct error *err)
 	return r < 0 ? r : 0;
 }
 
-int modules_for_hardware(struct guest *g, struct error *err)
+int modules_for_virtio(struct guest *g, struct error *err)
+{
+	cleanup_free char *virtio = guest_path(g, "/sys/bus/virtio/devices");
+	cleanup_free char *firmware = guest_path(g, "/sys/bus/acpi/devices/QEMU0002:00");
+	cleanup_strv struct strv seen = STRV_INIT, aliases = STRV_INIT;
+
+	scan_bus(virtio, &seen, &aliases);
+	if (aliases.count > 0)
+		strv_push(&aliases, "ext4"); // the file system that the disk most likely has
+	if (file_exists(firmware))
+		strv_push(&aliases, "qemu_fw_cfg");
+	return modules_load(&aliases, err);
+}
+
+static int load_in_rounds(struct guest *g, struct error *err)
 {
 	cleanup_strv struct strv seen = STRV_INIT;
 
@@ -107,6 +121,14 @@ int modules_for_hardware(struct guest *g, struct error *err)
 			return r;
 	}
 	return 0;
+}
+
+int modules_for_hardware(struct guest *g, struct error *err)
+{
+	int r = load_in_rounds(g, err);
+	int noted = guest_write(g, MODULES_NOTE, "", r < 0 ? NULL : err);
+
+	return r < 0 ? r : noted;
 }
 
 static void read_list(const char *path, struct strv *ret)

@@ -5,6 +5,11 @@
 #include "guest.h"
 #include "lib/strv.h"
 
+#define MODULES_NOTE GUEST_RUN "/modules-loaded" // there when modules_for_hardware is over
+
+// Step: loads the modules for the devices of the virtual machine's own bus (virtio) and its firmware files: quickly done, and all
+// that most machines need for disk and network.
+int modules_for_virtio(struct guest *g, struct error *err) MUST_CHECK;
 // Step: loads the modules for all devices there are; again for the devices that appeared by it, a few times at most.
 int modules_for_hardware(struct guest *g, struct error *err) MUST_CHECK;
 // Step: loads the modules listed in /etc/modules-load.d/*.conf (one a line, # comments), so that Docker finds them loaded.

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define PAUSE_MIN_MS 100
@@ -71,6 +72,18 @@ static void open_output(struct guest *g, const struct service_row *row)
 	dup2(out, 2);
 }
 
+// A cgroup of its own. Docker looks for its own limits there, and finds none in the root cgroup ("No swap limit support").
+static void enter_cgroup(const struct guest *g, const char *name)
+{
+	cleanup_free char *folder = xasprintf("%s/sys/fs/cgroup/service-%s", g->root, name);
+	cleanup_free char *procs = path_join(folder, "cgroup.procs");
+	struct error err = ERROR_INIT;
+
+	mkdir(folder, 0755);
+	if (file_write_existing(procs, "0", &err) < 0)
+		log_debug("%s: no cgroup of its own: %s", name, err.msg);
+}
+
 // The child: becomes the program, or says why it cannot.
 static _Noreturn void become(struct guest *g, const struct service *v)
 {
@@ -80,6 +93,7 @@ static _Noreturn void become(struct guest *g, const struct service *v)
 	int r;
 
 	setsid();
+	enter_cgroup(g, v->name);
 	if (v->row->oom_score && file_write_existing("/proc/self/oom_score_adj", oom, &err) < 0)
 		log_warn("%s: %s", v->name, err.msg);
 	open_output(g, v->row);

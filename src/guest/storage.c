@@ -13,6 +13,7 @@
 #include "lib/number.h"
 #include "lib/path.h"
 #include "lib/proc.h"
+#include "modules.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 
 #define RAM_NAME "ram"
 #define PARTITION_WAIT_MS 3000
+#define DRIVERS_WAIT_MS 60000
 
 // vda -> vda1, nvme0n1 -> nvme0n1p1
 static char *partition_name(const char *disk, int number)
@@ -150,6 +152,29 @@ static void warn_in_motd(const struct guest *g, const char *what)
 	(void)!guest_write(g, "/etc/motd", text, NULL);
 }
 
+static bool has_labelled(const struct disk_facts *facts, size_t count)
+{
+	struct disk_choice choice = disk_choose(facts, count);
+
+	return choice.use == DISK_MOUNT && choice.disk->label && strcmp(choice.disk->label, DISK_LABEL) == 0;
+}
+
+// A disk with our label is the first choice, whatever else there is: it is taken as soon as it is seen. Without one, all other
+// drivers are waited for.
+static void find_disks(const struct guest *g, struct disk_facts **facts, size_t *count)
+{
+	cleanup_free char *all_loaded = guest_path(g, MODULES_NOTE);
+	bool complete = file_exists(all_loaded);
+
+	disk_list(g, facts, count);
+	if (complete || has_labelled(*facts, *count))
+		return;
+	disk_list_done(*facts, *count);
+	for (int64_t deadline = clock_ms() + DRIVERS_WAIT_MS; !file_exists(all_loaded) && clock_ms() < deadline;)
+		clock_sleep_ms(10);
+	disk_list(g, facts, count);
+}
+
 int storage_mount(struct guest *g, struct error *err)
 {
 	cleanup_free char *name = NULL;
@@ -160,7 +185,7 @@ int storage_mount(struct guest *g, struct error *err)
 	int r;
 
 	if (!g->options.nodisk) {
-		disk_list(g, &facts, &count);
+		find_disks(g, &facts, &count);
 		choice = disk_choose(facts, count);
 	}
 	if (choice.use == DISK_NONE) {
