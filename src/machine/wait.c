@@ -2,18 +2,17 @@
 // Waiting for a machine; see wait.h.
 #include "wait.h"
 
+#include "console.h"
 #include "driver.h"
 #include "engine.h"
 #include "lib/alloc.h"
 #include "lib/clock.h"
-#include "lib/file.h"
 #include "lib/log.h"
 #include "net.h"
 #include "run.h"
 #include "store.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 enum {
@@ -23,8 +22,6 @@ enum {
 	TRY_MAX_MS = 10 * 1000,
 	PAUSE_MS = 80,
 	PLAIN_LINE_MS = 10 * 1000,
-	CONSOLE_TAIL_BYTES = 8192,
-	CONSOLE_TAIL_LINES = 20,
 };
 
 void wait_begin(struct wait *w, const char *what)
@@ -58,55 +55,14 @@ void wait_end(struct wait *w)
 		fprintf(stderr, "\r%*s\r", (int)strlen(w->what) + 40, "");
 }
 
-// The last bytes of the console, without the first, broken line.
-static int read_tail(const char *path, struct buf *ret)
-{
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
-
-	if (size < 0)
-		return -errno;
-	if (lseek(fd, size > CONSOLE_TAIL_BYTES ? size - CONSOLE_TAIL_BYTES : 0, SEEK_SET) < 0)
-		return -errno;
-	return file_read_fd(fd, path, CONSOLE_TAIL_BYTES * 2, ret, NULL);
-}
-
-static const char *last_lines(const struct buf *text)
-{
-	const char *start = buf_str(text) + text->len;
-
-	for (int lines = 0; start > text->data; start--)
-		if (start[-1] == '\n' && lines++ == CONSOLE_TAIL_LINES)
-			break;
-	return start;
-}
-
-static void show_console(const struct machine *m)
-{
-	cleanup_free char *path = m->driver->console_path(m);
-	cleanup_buf struct buf text = BUF_INIT;
-
-	if (!path || read_tail(path, &text) < 0 || !text.len) {
-		fprintf(stderr, "The console of \"%s\" is empty.\n", m->name);
-		return;
-	}
-	buf_trim_end(&text);
-	fprintf(stderr, "The last lines of the console of \"%s\":\n    ", m->name);
-	// The guest's bytes must not steer the user's terminal.
-	for (const char *c = last_lines(&text); *c; c++)
-		if (*c == '\n')
-			fputs("\n    ", stderr);
-		else if ((unsigned char)*c >= ' ' && *c != 0x7f)
-			fputc(*c, stderr);
-	fputc('\n', stderr);
-}
-
-// It runs no longer: waiting on would be in vain.
+// When it runs no longer, or nothing runs in it any more, waiting on would be in vain.
 static int check_alive(struct machine *m, struct error *err)
 {
 	enum machine_state state;
 	struct error ignored = ERROR_INIT;
 
+	if (console_has_panic(m))
+		return error_say(err, ESHUTDOWN, "the kernel of machine \"%s\" panicked", m->name);
 	if (m->driver->state(m, STATE_TIMEOUT_MS, &state, &ignored) < 0 || state != STATE_STOPPED)
 		return 0;
 	return error_say(err, ESHUTDOWN, "machine \"%s\" stopped by itself while it was starting", m->name);
@@ -179,7 +135,7 @@ static int wait_for(struct machine *m, const char *service, bool with_engine, st
 		r = wait_ssh(m, &w, deadline, err);
 	wait_end(&w);
 	if (r < 0 && r != -EINTR)
-		show_console(m);
+		console_show(m);
 	return r;
 }
 

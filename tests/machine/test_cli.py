@@ -399,10 +399,10 @@ def remove_damaged(store):
 @story.test('a driver that we do not have is named; the machine can be listed, and removed with -f')
 def foreign_driver(store):
     config = store.config('m10')
-    config['DriverName'] = 'virtualbox'
+    config['DriverName'] = 'parallels'
     (store.machine('m10') / 'config.json').write_text(json.dumps(config))
-    contains(store.error('start', 'm10'), 'Driver "virtualbox" not found', 'start')
-    contains(store.out('ls'), 'Driver "virtualbox" not found', 'ls')
+    contains(store.error('start', 'm10'), 'Driver "parallels" not found', 'start')
+    contains(store.out('ls'), 'Driver "parallels" not found', 'ls')
     store.run('rm', '-f', 'm10')
 
 
@@ -475,6 +475,12 @@ def dies(store):
     contains(said, 'machine "mayfly" stopped by itself', 'error')
     contains(said, 'the guest says hello', 'console')
     assert time.monotonic() - begin < 20, 'it waited in vain'
+    assert not store.machine('mayfly').exists(), 'something half-made stays'
+
+
+@story.test('a guest whose kernel panics: create says so at once')
+def panics(store):
+    contains(store.error('create', 'mayfly', FAKE_QEMU='panic'), 'the kernel of machine "mayfly" panicked', 'error')
     assert not store.machine('mayfly').exists(), 'something half-made stays'
 
 

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the guest wrote to its console; see console.h.
+#include "console.h"
+
+#include "driver.h"
+#include "lib/buf.h"
+#include "lib/file.h"
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+enum { TAIL_BYTES = 8192, TAIL_LINES = 20 };
+
+// The last bytes of the console.
+static int read_tail(const struct machine *m, struct buf *ret)
+{
+	cleanup_free char *path = m->driver->console_path(m);
+	cleanup_close int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+
+	if (size < 0)
+		return -ENOENT;
+	if (lseek(fd, size > TAIL_BYTES ? size - TAIL_BYTES : 0, SEEK_SET) < 0)
+		return -errno;
+	return file_read_fd(fd, path, TAIL_BYTES * 2, ret, NULL);
+}
+
+static const char *last_lines(const struct buf *text)
+{
+	const char *start = buf_str(text) + text->len;
+
+	for (int lines = 0; start > text->data; start--)
+		if (start[-1] == '\n' && lines++ == TAIL_LINES)
+			break;
+	return start;
+}
+
+void console_show(const struct machine *m)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+
+	if (read_tail(m, &text) < 0 || !text.len) {
+		fprintf(stderr, "The console of \"%s\" is empty.\n", m->name);
+		return;
+	}
+	buf_trim_end(&text);
+	fprintf(stderr, "The last lines of the console of \"%s\":\n    ", m->name);
+	// The guest's bytes must not steer the user's terminal.
+	for (const char *c = last_lines(&text); *c; c++)
+		if (*c == '\n')
+			fputs("\n    ", stderr);
+		else if ((unsigned char)*c >= ' ' && *c != 0x7f)
+			fputc(*c, stderr);
+	fputc('\n', stderr);
+}
+
+bool console_has_panic(const struct machine *m)
+{
+	static const char panic[] = "Kernel panic - not syncing";
+	cleanup_buf struct buf text = BUF_INIT;
+
+	return read_tail(m, &text) == 0 && text.len && memmem(text.data, text.len, panic, strlen(panic));
+}
