@@ -4,6 +4,7 @@
 
 #include "lib/strv.h"
 #include "qemu/qemu.h"
+#include "virtualbox/virtualbox.h"
 
 #include <stdbool.h>
 
@@ -18,4 +19,5 @@ struct create_options {
 	struct strv tls_san;
 
 	struct qemu_options qemu;
+	struct virtualbox_options virtualbox;
 };

@@ -8,13 +8,14 @@
 #include "lib/proc.h"
 #include "qemu/qemu.h"
 #include "store.h"
+#include "virtualbox/virtualbox.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum { DEFAULT_ENGINE_PORT = 2376, DEFAULT_SSH_PORT = 22 };
 
-const struct driver *const drivers[] = { &qemu_driver, NULL };
+const struct driver *const drivers[] = { &qemu_driver, &virtualbox_driver, NULL };
 
 const char *machine_state_name(enum machine_state state)
 {

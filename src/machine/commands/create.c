@@ -185,7 +185,7 @@ static int run(const struct context *ctx, void *arg, const struct strv *operands
 }
 
 // The drivers' rows stand behind the shared ones.
-static const struct option_row *const tables[] = { shared_rows, qemu_options_rows, NULL };
+static const struct option_row *const tables[] = { shared_rows, qemu_options_rows, virtualbox_options_rows, NULL };
 
 const struct command command_create = {
 	.name = "create",
