@@ -29,27 +29,29 @@ int control_listen(const char *path, int *ret_fd, struct error *err)
 	if (fd < 0)
 		return error_set(err, errno, "socket");
 	unlink(path);
-	fchmod(fd, 0600);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0600) < 0 || listen(fd, 16) < 0)
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 || listen(fd, 16) < 0)
 		return error_set(err, errno, "listen on %s", path);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
 // A client that connects and says nothing is not waited for long: PID 1 has other things to do.
-int control_accept(int listener, char *request, int *ret_fd)
+bool control_accept(int listener, char *request, bool *ret_is_root, int *ret_fd)
 {
 	struct timeval patience = { .tv_usec = 200000 };
 	cleanup_close int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	struct ucred peer = { .uid = (uid_t)-1 };
+	socklen_t peer_len = sizeof(peer);
 	ssize_t len;
 
 	if (fd < 0)
-		return 0;
+		return false;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	*ret_is_root = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) == 0 && peer.uid == 0;
 	len = recv(fd, request, CONTROL_MAX - 1, 0);
 	request[len > 0 ? len : 0] = '\0';
 	*ret_fd = take_fd(&fd);
-	return 1;
+	return true;
 }
 
 void control_answer(int fd, const char *text)
@@ -71,11 +73,8 @@ int control_ask(const char *request, struct buf *ret, struct error *err)
 	if (fd < 0)
 		return error_set(err, errno, "socket");
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		if (errno == EACCES)
-			return error_say(err, EACCES, "only root may do this; put sudo before the command");
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return error_set(err, errno, "talk to PID 1 through %s", CONTROL_SOCKET);
-	}
 	if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
 		return error_set(err, errno, "send to PID 1");
 	len = recv(fd, answer, CONTROL_MAX, 0);

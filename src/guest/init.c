@@ -258,10 +258,14 @@ static void on_control(int fd, void *arg)
 	char request[CONTROL_MAX], answer[CONTROL_MAX] = "ok";
 	struct error err = ERROR_INIT;
 	cleanup_close int client = -1;
+	bool is_root, may;
 
-	if (!control_accept(fd, request, &client))
+	if (!control_accept(fd, request, &is_root, &client))
 		return;
-	if (control_handle(in, request, answer, &err) < 0)
+	may = is_root || strncmp(request, "status ", 7) == 0;
+	if (!may)
+		snprintf(answer, sizeof(answer), "error: only root may do this; put sudo before the command");
+	else if (control_handle(in, request, answer, &err) < 0)
 		snprintf(answer, sizeof(answer), "error: %.240s", err.msg);
 	control_answer(client, answer);
 }
