@@ -41,7 +41,7 @@ void command_list(const struct context *ctx)
 	       "Commands:\n\n",
 	       ctx->program, B2D_VERSION, options.data);
 	for (const struct command *const *c = commands; *c; c++)
-		if ((*c)->run)
+		if ((*c)->run && !(*c)->hidden)
 			printf("   %-18s %s\n", (*c)->name, (*c)->summary);
 	printf("\nRun '%s COMMAND --help' for more information on a command.\n", ctx->program);
 }

@@ -11,6 +11,7 @@ struct command {
 	const char *summary; // one line
 	const struct option_row *const *options; // NULL-terminated list of tables; NULL: no flags
 	size_t options_size; // of the struct that the tables fill
+	bool hidden; // for other programs, not people: no list shows it
 	bool raw; // flags are not read: all words go to `run` as operands
 	// Returns the exit status, or a negative error. NULL: part of the contract, not there yet in this version.
 	int (*run)(const struct context *ctx, void *options, const struct strv *operands, struct error *err);

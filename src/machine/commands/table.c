@@ -26,6 +26,8 @@ const struct command *const commands[] = {
 	&command_url,
 	&command_version,
 	&command_help_row,
+	&command_complete,
+	&command_manual,
 	NOT_YET("upgrade"),
 	NOT_YET("provision"),
 	NOT_YET("regenerate-certs"),
