@@ -16,11 +16,9 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/number.h"
-#include "lib/path.h"
 #include "lib/proc.h"
-#include "network.h"
 #include "timeline.h"
-#include "users.h"
+#include "tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,14 +26,12 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
 
 #define SOCKET "/run/docker.sock"
 #define CONTAINERD_SOCKET "/run/containerd/containerd.sock"
 #define DAEMON_JSON "/etc/docker/daemon.json"
-#define ADDRESS_WAIT_MS 3000
 
 static bool json_has(const json_t *config, const char *key)
 {
@@ -118,124 +114,6 @@ void engine_argv(const struct profile *p, const struct engine_facts *facts, stru
 	strv_split(ret, p->values[PROFILE_EXTRA_ARGS], " \t\n");
 }
 
-// The addresses that the server certificate has to name. DHCP runs at the same time as the boot: it gets a moment.
-static void wait_for_address(const struct guest *g, const struct strv *interfaces, struct strv *ret)
-{
-	int64_t deadline = clock_ms() + ADDRESS_WAIT_MS;
-
-	for (size_t i = 0; i < interfaces->count; i++) {
-		size_t before = ret->count;
-
-		network_addresses(interfaces->items[i], ret);
-		// Only for the first: the others may well be without a server.
-		while (i == 0 && ret->count == before && network_is_ethernet(g, interfaces->items[i]) &&
-		       clock_ms() < deadline) {
-			clock_sleep_ms(20);
-			network_addresses(interfaces->items[i], ret);
-		}
-	}
-}
-
-static void certificate_names(const struct guest *g, const struct profile *p, struct strv *ret)
-{
-	static const char *const always[] = { "localhost", "127.0.0.1", "::1", NULL };
-	cleanup_free char *hostname = guest_read(g, "/proc/sys/kernel/hostname");
-	cleanup_strv struct strv interfaces = STRV_INIT;
-
-	strv_push(ret, hostname && *hostname ? hostname : "boot2docker");
-	strv_push_all(ret, always);
-	strv_split(&interfaces, p->values[PROFILE_CERT_INTERFACES], " \t\n");
-	wait_for_address(g, &interfaces, ret);
-}
-
-static int run_certs(const struct guest *g, const struct profile *p, struct error *err)
-{
-	static const struct {
-		const char *flag;
-		enum profile_name value;
-	} flags[] = {
-		{ "--ca-cert", PROFILE_CACERT },         { "--ca-key", PROFILE_CAKEY },
-		{ "--server-cert", PROFILE_SERVERCERT }, { "--server-key", PROFILE_SERVERKEY },
-		{ "--client-cert", PROFILE_CERT },       { "--client-key", PROFILE_KEY },
-		{ "--organization", PROFILE_ORG },       { "--server-organization", PROFILE_SERVERORG },
-		{ "--ca-organization", PROFILE_CAORG },
-	};
-	cleanup_strv struct strv argv = STRV_INIT, names = STRV_INIT;
-	struct proc_spec spec = { .timeout_ms = 60000, .out = PROC_INHERIT };
-
-	certificate_names(g, p, &names);
-	strv_push(&argv, GUEST_PROGRAMS "/b2d-certs");
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		strv_push(&argv, flags[i].flag);
-		strv_push(&argv, p->values[flags[i].value]);
-	}
-	for (size_t i = 0; i < names.count; i++) {
-		strv_push(&argv, "--name");
-		strv_push(&argv, names.items[i]);
-	}
-	spec.argv = (const char *const *)strv_argv(&argv);
-	return proc_check(&spec, err);
-}
-
-// The client's files, where the docker client looks for them.
-static void copy_client_files(const struct guest *g, const struct profile *p)
-{
-	static const struct {
-		enum profile_name from;
-		const char *to;
-		mode_t mode;
-	} files[] = { { PROFILE_CACERT, "ca.pem", 0644 },
-		      { PROFILE_CERT, "cert.pem", 0644 },
-		      { PROFILE_KEY, "key.pem", 0600 } };
-	cleanup_free char *folder = guest_path(g, "/home/docker/.docker");
-	struct error err = ERROR_INIT;
-	struct user docker;
-
-	if (user_find(g, "docker", &docker, &err) < 0 || file_mkdirs(folder, 0700, &err) < 0) {
-		log_warn("client certificates: %s", err.msg);
-		return;
-	}
-	(void)!lchown(folder, docker.uid, docker.gid);
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		cleanup_free char *to = path_join(folder, files[i].to);
-
-		if (!file_exists(p->values[files[i].from]))
-			continue;
-		if (file_copy(p->values[files[i].from], to, files[i].mode, &err) < 0)
-			log_warn("client certificates: %s", err.msg);
-		else
-			(void)!lchown(to, docker.uid, docker.gid);
-	}
-	user_done(&docker);
-}
-
-static bool tls_files_exist(const struct profile *p)
-{
-	return file_exists(p->values[PROFILE_CACERT]) && file_exists(p->values[PROFILE_SERVERCERT]) &&
-	       file_exists(p->values[PROFILE_SERVERKEY]);
-}
-
-// A CA without its key was given by somebody who makes the server's certificate as well (Docker Machine): theirs are used as they
-// are.
-static bool ensure_certificates(const struct guest *g, const struct profile *p)
-{
-	struct error err = ERROR_INIT;
-	int64_t start = bootlog_now_us();
-	bool given = p->is_set[PROFILE_CACERT] && !p->is_set[PROFILE_CAKEY];
-	int r = 0;
-
-	if (!given)
-		r = run_certs(g, p, &err);
-	else if (!tls_files_exist(p))
-		r = error_say(&err, ENOENT, "the profile gives CACERT without CAKEY, and not all of %s, %s, %s exist",
-			      p->values[PROFILE_CACERT], p->values[PROFILE_SERVERCERT], p->values[PROFILE_SERVERKEY]);
-	if (r < 0)
-		log_error("certificates: %s", err.msg);
-	copy_client_files(g, p);
-	timeline_add(g, TIMELINE_STEP, "certificates", start, bootlog_now_us(), r < 0);
-	return tls_files_exist(p);
-}
-
 // Containers get what dockerd has, unless told otherwise.
 static void set_limits(const struct profile *p)
 {
@@ -282,7 +160,7 @@ static int prepare_dockerd(struct guest *g, struct launch *launch, struct error 
 	redirect_log(&profile);
 	set_limits(&profile);
 	if (strcmp(profile.values[PROFILE_DOCKER_TLS], "no") != 0)
-		facts.tls_files = ensure_certificates(g, &profile);
+		facts.tls_files = tls_ensure(g, &profile);
 	facts.on_btrfs = statfs(profile.values[PROFILE_DOCKER_DIR], &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC;
 	engine_argv(&profile, &facts, &launch->argv);
 	for (size_t i = 0; i < profile.env.count; i++)

@@ -2,16 +2,19 @@
 // Unit tests of what PID 1 reads from others: DHCP leases, the profile, aliases, kernel messages, options, settings.
 #include "../unit/test.h"
 
+#include "cron.h"
 #include "dhcp.h"
 #include "engine.h"
 #include "hostname.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "modules.h"
+#include "ntp.h"
 #include "options.h"
 #include "profile.h"
 #include "shutdown.h"
 #include "sysctl.h"
+#include "tls.h"
 #include "uevent.h"
 #include "users.h"
 
@@ -397,6 +400,88 @@ static void kernel_parameters_are_written(void **state)
 	assert_contains(buf_str(&log_text), "nonsense");
 }
 
+static void time_servers_come_from_the_profile_then_dhcp_then_the_pool(void **state)
+{
+	static const char *const env[] = { "ip=10.0.2.15", "subnet=255.255.255.0", "ntpsrv=10.0.2.7", NULL };
+	static const struct {
+		const char *profile, *first; // NULL: turned off
+		bool with_dhcp;
+	} rows[] = {
+		{ "", "0.pool.ntp.org", false },
+		{ "NTP_SERVER=\"a.example b.example\"", "a.example", true },
+		{ "", "10.0.2.7", true },
+		{ "NTP_SERVER=' '", NULL, true },
+	};
+	struct dhcp_lease lease;
+
+	(void)state;
+	put("/etc/hosts", "");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		cleanup_strv struct strv servers = STRV_INIT;
+		struct profile p;
+
+		if (rows[i].with_dhcp) {
+			assert_ok(dhcp_parse(env, &lease, &err), &err);
+			assert_ok(dhcp_note(&guest, "eth0", &lease, &err), &err);
+			dhcp_lease_done(&lease);
+		}
+		put(PROFILE_FILE, rows[i].profile);
+		profile_evaluate(&guest, &p);
+		assert_int_equal(ntp_servers(&guest, &p, &servers), rows[i].first != NULL);
+		if (rows[i].first)
+			assert_string_equal(servers.items[0], rows[i].first);
+		profile_done(&p);
+	}
+}
+
+static void certificates_are_looked_at_again_when_a_name_or_a_file_changes(void **state)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	cleanup_free char *profile = xasprintf("CERTDIR=%s/tls\n", guest.root);
+	struct profile p;
+
+	(void)state;
+	put(PROFILE_FILE, profile);
+	profile_evaluate(&guest, &p);
+	strv_push(&names, "boot2docker");
+	cleanup_free char *none = tls_stamp(&p, &names);
+
+	put("/tls/server.pem", "a certificate");
+	cleanup_free char *file = tls_stamp(&p, &names);
+	cleanup_free char *same = tls_stamp(&p, &names);
+
+	strv_push(&names, "10.0.2.15");
+	cleanup_free char *name = tls_stamp(&p, &names);
+
+	assert_string_not_equal(none, file);
+	assert_string_equal(file, same);
+	assert_string_not_equal(file, name);
+	profile_done(&p);
+}
+
+static void large_logs_are_rotated_and_keep_their_file(void **state)
+{
+	struct stat before, after;
+	cleanup_free char *path = guest_path(&guest, "/var/log/big.log");
+
+	(void)state;
+	put("/var/log/big.log", "0123456789");
+	put("/var/log/small.log", "01");
+	put("/var/log/big.txt", "0123456789");
+	assert_int_equal(stat(path, &before), 0);
+	cron_rotate(&guest, 5);
+	assert_int_equal(stat(path, &after), 0);
+	cleanup_free char *old = guest_read(&guest, "/var/log/big.log.1");
+	cleanup_free char *small = guest_read(&guest, "/var/log/small.log");
+	cleanup_free char *other = guest_read(&guest, "/var/log/big.txt");
+
+	assert_int_equal(before.st_ino, after.st_ino);
+	assert_int_equal(after.st_size, 0);
+	assert_string_equal(old, "0123456789");
+	assert_string_equal(small, "01");
+	assert_string_equal(other, "0123456789");
+}
+
 #define with_root(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
 int main(void)
@@ -420,6 +505,9 @@ int main(void)
 		with_root(file_systems_are_let_go_latest_first),
 		with_root(people_are_found_with_their_groups),
 		with_root(kernel_parameters_are_written),
+		with_root(time_servers_come_from_the_profile_then_dhcp_then_the_pool),
+		with_root(certificates_are_looked_at_again_when_a_name_or_a_file_changes),
+		with_root(large_logs_are_rotated_and_keep_their_file),
 	};
 
 	return cmocka_run_group_tests_name("guest parsers", tests, NULL, NULL);
