@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from tap import equal
+from tap import PATIENCE, equal
 
 BUILD = Path(os.environ.get('B2D_BUILD', 'build')).resolve()
 IMAGE = Path(os.environ.get('B2D_IMAGE', BUILD / 'image')).resolve()
@@ -27,7 +27,8 @@ def run(*command, check=True, timeout=120, **options):
     options.setdefault('stdin', subprocess.DEVNULL) if 'input' not in options else None
     text = not isinstance(options.get('input'), bytes)
     try:
-        result = subprocess.run(command, capture_output=True, text=text, timeout=timeout, check=False, **options)
+        result = subprocess.run(command, capture_output=True, text=text, timeout=timeout * PATIENCE,
+                                check=False, **options)
     except subprocess.TimeoutExpired as late:
         raise AssertionError(f'{" ".join(command)}: still running after {timeout} s: '
                              f'{late.stdout!r} {late.stderr!r}') from None

@@ -36,6 +36,11 @@ def magic_tar(public_key):
     return out.getvalue()
 
 
+def plain(console):
+    """What a terminal's output says, without escape sequences and carriage returns."""
+    return re.sub(r'\x1b\[[0-9;?]*[A-Za-z]|\r', '', console.decode(errors='replace'))
+
+
 def sha256(path):
     with open(path, 'rb') as stream:
         return hashlib.file_digest(stream, 'sha256').hexdigest() if hasattr(hashlib, 'file_digest') \
@@ -119,13 +124,15 @@ class Qemu:
 
     def tail(self, lines=40):
         """The last lines of the console."""
-        return '\n'.join(self.log.decode(errors='replace').splitlines()[-lines:])
+        return '\n'.join(plain(self.log).splitlines()[-lines:])
 
     def wait_console(self, pattern, seconds, start=0):
         """Waits until the console has a text, in what it printed since `start`; returns the match."""
         def attempt():
-            match = re.search(pattern, self.log[start:].decode(errors='replace'), re.MULTILINE)
+            text = plain(self.log[start:])
+            match = re.search(pattern, text, re.MULTILINE)
             assert match or self.process.poll() is None, f'QEMU ended before the console had {pattern!r}'
+            assert match or 'Kernel panic' not in text, f'the kernel panicked before the console had {pattern!r}'
             return match
         return within(seconds, f'{pattern!r} on the console', attempt)
 
@@ -134,8 +141,8 @@ class Qemu:
         start = len(self.log)
         # The quotes keep the line that the terminal echoes from looking like the end of the output.
         self.serial.sendall(f"echo be''gin; {command}; echo en''d=$?\n".encode())
-        match = self.wait_console(r'^begin\r*\n((?:.*\n)*?)(?:.*)end=(\d+)\r*$', seconds, start)
-        return int(match.group(2)), match.group(1).replace('\r', '')
+        match = self.wait_console(r'^begin\n((?:.*\n)*?)end=(\d+)$', seconds, start)
+        return int(match.group(2)), match.group(1)
 
     def qmp(self, execute, **arguments):
         """Runs one monitor command and returns its answer."""

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small harness that speaks TAP: the tests of a file run in the order in which they are written, as one story."""
+import os
 import re
 import sys
 import time
 import traceback
+
+
+# How much longer everything may take on a host that is slow or busy.
+PATIENCE = float(os.environ.get('B2D_PATIENCE', '1'))
 
 
 class Skip(Exception):
@@ -79,8 +84,8 @@ def contains(text, part, what):
 
 
 def within(seconds, what, attempt, pause=0.2):
-    """Calls attempt() until it gives something true and returns that; fails after so many seconds."""
-    end = time.monotonic() + seconds
+    """Calls attempt() until it gives something true and returns that; fails after so many seconds (times PATIENCE)."""
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         result = attempt()
         if result:
