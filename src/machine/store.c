@@ -156,7 +156,7 @@ int machine_list(const struct context *ctx, struct strv *ret_names, struct error
 	if (!dir)
 		return errno == ENOENT ? 0 : error_set(err, errno, "list machines in %s", path);
 	for (const struct dirent *entry; (entry = readdir(dir));)
-		if (machine_name_is_valid(entry->d_name) && (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN))
+		if (machine_name_is_valid(entry->d_name) && entry->d_type != DT_REG)
 			strv_push(ret_names, entry->d_name);
 	closedir(dir);
 	if (ret_names->count)
