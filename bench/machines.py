@@ -200,8 +200,7 @@ class Ours:
 def split(rows):
     """Where the guest's time went, in seconds: the kernel until PID 1; ours until dockerd could be started, which counts
     what containerd did beside it as ours; the engine from then until it answered."""
-    by_name = {row['name']: row for row in rows}
+    start = {row['name']: row['start'] for row in reversed(rows)}
     kernel = next(row['end'] for row in rows if row['kind'] == 'kernel')
-    answered = next(row['start'] for row in rows if row['kind'] == 'mark' and 'answers' in row['name'].lower())
-    dockerd = by_name['dockerd']['start']
+    dockerd, answered = start['dockerd-exec'], start['engine-answers']
     return {'kernel_s': kernel, 'ours_s': dockerd - kernel, 'engine_s': answered - dockerd, 'guest_s': answered}

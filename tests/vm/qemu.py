@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from machine import IMAGE, free_port, run
-from tap import within
+from tap import PATIENCE, within
 
 MAGIC = 'boot2docker, please format-me'
 UEFI_FIRMWARE = (('/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd'),
@@ -177,6 +177,6 @@ class Qemu:
         """Presses it and waits until the machine is off."""
         self.qmp('system_powerdown')
         try:
-            self.process.wait(seconds)
+            self.process.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
             raise AssertionError(f'still running {seconds} s after the power button') from None

@@ -174,7 +174,7 @@ def timeline(machine):
     for row in data:
         contains(text, row['name'], 'the text has every row')
         assert row['end'] is None or 0 <= row['start'] <= row['end'], f'{row} ends before it starts'
-    for name in ('dockerd', 'containerd'):
+    for name in ('kernel', 'storage', 'containerd', 'docker', 'engine-answers'):
         assert name in named, f'{name} is not among {sorted(named)}'
 
 
