@@ -96,6 +96,16 @@ def precreate(host):
     assert not (host.store / 'machines' / 'm').exists(), 'a machine was made'
 
 
+@story.test('no driver named: VirtualBox where it is installed and QEMU is not, else QEMU')
+def default_driver(host):
+    bare = str(host.folder / 'bare')
+    contains(host.error('create', '--virtualbox-ui-type', 'curses', 'm', status=3, PATH=f'{HERE}:{bare}'), '--virtualbox-ui-type',
+             'VirtualBox alone')
+    contains(host.error('create', 'm', status=3, PATH=bare), 'qemu-system-x86_64 is not installed', 'neither')
+    (host.folder / 'bare' / 'qemu-system-x86_64').symlink_to('/bin/true')
+    contains(host.error('create', '--qemu-network', 'none', 'm', status=3, PATH=f'{HERE}:{bare}'), '--qemu-network', 'both')
+
+
 @story.test('create makes the VM as Docker Machine does, and ends when its engine answers over TLS', vital=True)
 def create(host):
     host.calls()
