@@ -43,7 +43,7 @@ static const struct step boot_steps[] = {
 	{ "rescue-wish", stop_for_rescue, "mounts", MUST, 0 },
 
 	{ "virtio-modules", modules_for_virtio, "mounts", 0, 60000 },
-	{ "modules", modules_for_hardware, "mounts", 0, 60000 },
+	{ "modules", modules_for_hardware, "virtio-modules", 0, 60000 },
 	{ "loopback", network_loopback, "mounts", HERE, 0 },
 	{ "sysctl", sysctl_apply, "docker-modules", 0, 10000 }, // some parameters come with a module
 	{ "resolvers", dhcp_fallback, "mounts", 0, 10000 },
