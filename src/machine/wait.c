@@ -8,6 +8,7 @@
 #include "lib/alloc.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/number.h"
 #include "net.h"
 #include "run.h"
 #include "store.h"
@@ -16,7 +17,8 @@
 #include <string.h>
 
 enum {
-	READY_TIMEOUT_MS = 300 * 1000, // a guest without hardware acceleration on a busy host
+	READY_TIMEOUT_S = 300, // a guest without hardware acceleration on a busy host
+	READY_TIMEOUT_MAX_S = 24 * 3600,
 	TRY_FIRST_MS =
 		1500, // until the guest has an address, a connection is accepted and then silent: so try anew soon
 	TRY_MAX_MS = 10 * 1000,
@@ -73,6 +75,23 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+// In seconds; $B2D_READY_TIMEOUT for hosts that are slower still.
+static int ready_timeout(void)
+{
+	const char *text = getenv("B2D_READY_TIMEOUT");
+	struct error err = ERROR_INIT;
+	int seconds = READY_TIMEOUT_S;
+
+	if (text && *text && number_parse_int(text, 1, READY_TIMEOUT_MAX_S, &seconds, &err) < 0)
+		log_warn("B2D_READY_TIMEOUT: %s; waiting %d s", err.msg, seconds);
+	return seconds;
+}
+
+static int seconds_since(const struct wait *w)
+{
+	return (int)((clock_ms() - w->started) / 1000);
+}
+
 static int wait_engine(struct machine *m, struct wait *w, int64_t deadline, struct error *err)
 {
 	int64_t patience = TRY_FIRST_MS;
@@ -89,9 +108,10 @@ static int wait_engine(struct machine *m, struct wait *w, int64_t deadline, stru
 		if (r < 0)
 			return r;
 		if (clock_ms() >= deadline)
-			return error_say(err, ETIMEDOUT,
-					 "the engine of machine \"%s\" did not answer within %d s: %.300s", m->name,
-					 READY_TIMEOUT_MS / 1000, why.msg);
+			return error_say(
+				err, ETIMEDOUT,
+				"the engine of machine \"%s\" did not answer within %d s ($B2D_READY_TIMEOUT): %.300s",
+				m->name, seconds_since(w), why.msg);
 		if (why.code == ETIMEDOUT)
 			patience = earlier(patience + 500, TRY_MAX_MS);
 		wait_tick(w);
@@ -108,8 +128,9 @@ static int wait_ssh(struct machine *m, struct wait *w, int64_t deadline, struct 
 		if (r == 0)
 			r = check_alive(m, &why);
 		if (r == 0 && clock_ms() >= deadline)
-			r = error_say(&why, ETIMEDOUT, "SSH of machine \"%s\" did not answer within %d s: %.300s",
-				      m->name, READY_TIMEOUT_MS / 1000, err->msg);
+			r = error_say(&why, ETIMEDOUT,
+				      "SSH of machine \"%s\" did not answer within %d s ($B2D_READY_TIMEOUT): %.300s",
+				      m->name, seconds_since(w), err->msg);
 		if (r < 0) {
 			*err = why;
 			return r;
@@ -124,7 +145,7 @@ static int wait_ssh(struct machine *m, struct wait *w, int64_t deadline, struct 
 static int wait_for(struct machine *m, const char *service, bool with_engine, struct error *err)
 {
 	cleanup_free char *what = xasprintf("%s on \"%s\"", service, m->name);
-	int64_t deadline = clock_ms() + READY_TIMEOUT_MS;
+	int64_t deadline = clock_ms() + (int64_t)ready_timeout() * 1000;
 	struct wait w;
 	int r = 0;
 

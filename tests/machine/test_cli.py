@@ -520,6 +520,14 @@ def creating(store, name):
     return process, store.pid(name)
 
 
+@story.test('an engine that never answers: a bounded wait, then what was waited for, and nothing is left')
+def never_answers(store):
+    said = store.error('create', 'mute', FAKE_QEMU='silent-engine', B2D_READY_TIMEOUT='2')
+    contains(said, 'the engine of machine "mute" did not answer within ', 'error')
+    contains(said, 'the guest says hello', 'console')
+    assert not store.machine('mute').exists(), 'something half-made stays'
+
+
 @story.test('Ctrl-C during create: QEMU is ended and nothing half-made stays')
 def interrupted(store):
     process, pid = creating(store, 'halfway')
