@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 struct options {
-	bool debug; // boot2docker.debug: log more, and all of it to the console
+	bool debug; // boot2docker.debug: log more
 	bool rescue; // boot2docker.rescue: a root shell on the console instead of the boot
 	bool nodisk; // boot2docker.nodisk: leave all disks alone and run from RAM
 };
