@@ -117,5 +117,10 @@ def fill(repository, work):
     repository.package('libfoo1', {'/usr/lib/x86_64-linux-gnu/libfoo.so.1': 'libfoo.so.1.0',
                                    '/usr/lib/x86_64-linux-gnu/libfoo.so.1.0': library,
                                    '/usr/lib/x86_64-linux-gnu/libunused.so.1': library})
+    # Boot loaders as far as xorriso looks: their sizes, and isolinux's mark that it can start from a disk.
+    repository.package('isolinux', {'/usr/lib/ISOLINUX/isolinux.bin': bytes(0x40) + b'\xfb\xc0\x78\x70' + bytes(38844),
+                                    '/usr/lib/ISOLINUX/isohdpfx.bin': bytes(432)})
+    repository.package('syslinux-common', {'/usr/lib/syslinux/modules/bios/ldlinux.c32': bytes(5000)})
+    repository.package('grub-efi-amd64-unsigned', {'/usr/lib/grub/x86_64-efi/monolithic/gcdx64.efi': b'MZ' + bytes(70000)})
     repository.package('libc6', {'/usr/lib64/ld-linux-x86-64.so.2': library})
     repository.publish()

@@ -19,6 +19,9 @@ layer cold 20-cold -comp xz
 slices main
 modules initrd early
 modules base net
+volume Test-v@VERSION@
+cmdline quiet
+boot-packages isolinux syslinux-common grub-efi-amd64-unsigned
 '''
 SLICE = '''link /bin usr/bin
 link /lib64 usr/lib64
@@ -43,6 +46,9 @@ FILES = {
     'modules/early.list': 'loop ext4\n',
     'modules/net.list': 'virtio-net\n',
     'users': 'group root 0\ngroup staff 50\nuser root 0 root /root /bin/sh *\nuser docker 1000 staff /home/docker /bin/sh *\n',
+    'boot/isolinux.cfg': 'APPEND @CMDLINE@\n',
+    'boot/grub.cfg': 'linux @CMDLINE@\n',
+    'boot/disk-info': '@VERSION@\n',
     'overlay/etc/version.in': '@VERSION@ @DATE@\n',
     'overlay/etc/secret': 'x\n',
 }
@@ -73,7 +79,7 @@ class World:
     def command(self, *more, output=None, cache=None):
         repository = self.repository
         return [str(word) for word in (
-            BUILDER, 'build', '--no-iso', '--distro', self.distro, '--programs', self.programs,
+            BUILDER, 'build', '--distro', self.distro, '--programs', self.programs,
             '--output', output or self.output, '--cache', cache or self.cache, '--suite', repository.suite,
             '--mirror', f'file:{repository.root}', '--security-mirror', 'none', '--keyring', repository.keyring, *more)]
 
@@ -125,7 +131,7 @@ def builds(world):
     before = tree_state('/etc/apt', '/var/lib/apt', '/var/lib/dpkg/info')
     result = world.build()
     equal(tree_state('/etc/apt', '/var/lib/apt', '/var/lib/dpkg/info'), before, 'the host\'s apt')
-    equal(sorted(world.results()), ['initrd.img', 'packages.txt', 'vmlinuz'], 'results')
+    equal(sorted(world.results()), ['boot2docker.iso', 'initrd.img', 'packages.txt', 'vmlinuz'], 'results')
     equal((world.output / 'vmlinuz').read_bytes(), b'kernel', 'vmlinuz')
     contains((world.output / 'packages.txt').read_text(), 'engine 1:26.1.5+dfsg1-9 ', 'packages.txt')
     contains(result.stdout, '20-cold', 'the size table')
@@ -285,7 +291,7 @@ def suggestion(world):
 def missing_program(world):
     tools = world.root / 'tools'
     tools.mkdir()
-    for name in ('apt-get', 'apt-config', 'depmod', 'strip'):
+    for name in ('apt-get', 'apt-config', 'depmod', 'strip', 'xorriso', 'mformat'):
         (tools / name).symlink_to(shutil.which(name, path=os.environ['PATH'] + ':/usr/sbin:/sbin'))
     world.refuses('the program mksquashfs is missing; install the package squashfs-tools', env={'PATH': str(tools)})
 
