@@ -149,7 +149,8 @@ int engine_parse_version(const char *answer, size_t len, char **ret_version, str
 	version = json_str_at(body, "Version", NULL);
 	if (!version || !*version)
 		return error_say(err, EPROTO, "the engine does not tell its version");
-	*ret_version = xstrdup(version);
+	// Without what a distribution appends ("+dfsg1"): the version that people compare is Docker's.
+	*ret_version = xstrndup(version, strcspn(version, "+"));
 	return 0;
 }
 
