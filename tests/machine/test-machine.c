@@ -2,16 +2,16 @@
 // The host command's parts that need no machine: names, order, profile, disk magic, tables, accelerator, engine's answer.
 #include "../unit/test.h"
 
-#include "engine.h"
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/path.h"
-#include "net.h"
-#include "profile.h"
-#include "provision.h"
-#include "qemu/internal.h"
-#include "shell.h"
-#include "table.h"
+#include "machine/engine.h"
+#include "machine/net.h"
+#include "machine/profile.h"
+#include "machine/provision.h"
+#include "machine/qemu/internal.h"
+#include "machine/shell.h"
+#include "machine/table.h"
 
 #include <errno.h>
 

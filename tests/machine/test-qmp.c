@@ -4,7 +4,7 @@
 
 #include "lib/clock.h"
 #include "lib/json.h"
-#include "qmp.h"
+#include "machine/qmp.h"
 
 #include <errno.h>
 #include <pthread.h>
