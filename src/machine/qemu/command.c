@@ -81,7 +81,9 @@ static void add_kernel(const struct machine *m, struct strv *argv)
 	add(argv, "-kernel", kernel);
 	add(argv, "-initrd", initrd);
 	// The last console is where PID 1 writes.
-	add(argv, "-append", has_display(m) ? "console=tty0 console=ttyS0 quiet" : "console=ttyS0 quiet");
+	// An emulated timer under load can fail the kernel's check of it, which then panics: no_timer_check.
+	add(argv, "-append",
+	    has_display(m) ? "console=tty0 console=ttyS0 quiet no_timer_check" : "console=ttyS0 quiet no_timer_check");
 }
 
 static void add_disk(const struct machine *m, struct strv *argv)
