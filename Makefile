@@ -50,7 +50,7 @@ test: bootstrap-test ## run the tests (SUITE=unit,image,machine,vm; SANITIZE=1)
 	@tools/test $(suites)
 
 lint: bootstrap-test ## format, static checks, include directions, lengths, scripts
-	@$(MAKE) $(BUILD)/build.ninja
+	@$(MAKE) programs
 	@tools/lint
 
 bench: bootstrap-bench ## measure against a stock Debian machine, write build/bench

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one error convention; see error.h.
+#define ERROR_IMPLEMENTATION
 #include "error.h"
 
 #include <errno.h>

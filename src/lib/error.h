@@ -26,3 +26,10 @@ int error_wrap(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 // Forgets the error, so that the struct can be used again.
 void error_clear(struct error *err);
+
+// clang's analyzer cannot see into error.c from another file and would follow paths on which an error returns 0.
+#if defined(__clang_analyzer__) && !defined(ERROR_IMPLEMENTATION)
+#define error_set(...) (error_set(__VA_ARGS__), -1)
+#define error_say(...) (error_say(__VA_ARGS__), -1)
+#define error_wrap(...) (error_wrap(__VA_ARGS__), -1)
+#endif
