@@ -265,10 +265,9 @@ int engine_ready(struct guest *g, struct error *err)
 {
 	cleanup_free char *path = guest_path(g, SOCKET);
 
-	(void)err;
 	while (!engine_answers(path))
 		clock_sleep_ms(20);
 	timeline_add(g, TIMELINE_MARK, "engine-answers", bootlog_now_us(), -1, false);
 	log_info("Docker answers");
-	return 0;
+	return guest_write(g, ENGINE_NOTE, "", err);
 }

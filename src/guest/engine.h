@@ -15,6 +15,8 @@ struct engine_facts {
 	const char *daemon_json; // the text of /etc/docker/daemon.json; NULL: none
 };
 
+#define ENGINE_NOTE GUEST_RUN "/engine-answers" // there once the engine has answered
+
 // dockerd's arguments. Settings that daemon.json has are left to it: dockerd refuses to start when it gets both.
 void engine_argv(const struct profile *p, const struct engine_facts *facts, struct strv *ret);
 

@@ -2,7 +2,9 @@
 // Kernel modules by what the hardware says (the modalias files of sysfs), through kmod's modprobe.
 #include "modules.h"
 
+#include "engine.h"
 #include "lib/alloc.h"
+#include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/path.h"
@@ -14,6 +16,7 @@
 #include <string.h>
 
 #define ROUNDS_MAX 4 // bus -> controller -> disk is three
+#define IDLE_WAIT_MS 20000
 
 bool modules_is_alias(const char *text)
 {
@@ -90,6 +93,30 @@ int modules_load(const struct strv *aliases, struct error *err)
 	return r < 0 ? r : 0;
 }
 
+// PCI class 02: network controllers (PCI Code and ID Assignment Specification).
+static bool is_network_card(int devices, const char *name)
+{
+	cleanup_free char *path = xasprintf("%s/class", name);
+	cleanup_close int fd = openat(devices, path, O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+
+	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && strncmp(text, "0x02", 4) == 0;
+}
+
+static void scan_network_cards(const struct guest *g, struct strv *seen, struct strv *ret_new)
+{
+	cleanup_free char *path = guest_path(g, "/sys/bus/pci/devices");
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (is_network_card(dirfd(dir), entry->d_name))
+			scan_device(dirfd(dir), entry->d_name, seen, ret_new);
+	closedir(dir);
+}
+
 int modules_for_virtio(struct guest *g, struct error *err)
 {
 	cleanup_free char *virtio = guest_path(g, "/sys/bus/virtio/devices");
@@ -99,6 +126,7 @@ int modules_for_virtio(struct guest *g, struct error *err)
 	scan_bus(virtio, &seen, &aliases);
 	if (aliases.count > 0)
 		strv_push(&aliases, "ext4"); // the file system that the disk most likely has
+	scan_network_cards(g, &seen, &aliases);
 	if (file_exists(firmware))
 		strv_push(&aliases, "qemu_fw_cfg");
 	return modules_load(&aliases, err);
@@ -123,8 +151,20 @@ static int load_in_rounds(struct guest *g, struct error *err)
 	return 0;
 }
 
+static void wait_until_idle(const struct guest *g)
+{
+	cleanup_free char *wanted = guest_path(g, MODULES_WANTED_NOTE);
+	cleanup_free char *engine = guest_path(g, ENGINE_NOTE);
+	int64_t deadline = clock_ms() + IDLE_WAIT_MS;
+
+	while (!file_exists(wanted) && !file_exists(engine) && clock_ms() < deadline)
+		clock_sleep_ms(10);
+}
+
 int modules_for_hardware(struct guest *g, struct error *err)
 {
+	wait_until_idle(g);
+
 	int r = load_in_rounds(g, err);
 	int noted = guest_write(g, MODULES_NOTE, "", r < 0 ? NULL : err);
 

@@ -6,11 +6,14 @@
 #include "lib/strv.h"
 
 #define MODULES_NOTE GUEST_RUN "/modules-loaded" // there when modules_for_hardware is over
+#define MODULES_WANTED_NOTE GUEST_RUN "/modules-wanted" // made by who cannot go on without all drivers
 
-// Step: loads the modules for the devices of the virtual machine's own bus (virtio) and its firmware files: quickly done, and all
-// that most machines need for disk and network.
+// Step: loads the modules for the devices of the virtual machine's own bus (virtio), its firmware files and for network cards:
+// all that most machines need for disk and network.
 int modules_for_virtio(struct guest *g, struct error *err) MUST_CHECK;
-// Step: loads the modules for all devices there are; again for the devices that appeared by it, a few times at most.
+// Step: loads the modules for all devices there are; again for the devices that appeared by it, a few times at most. Loading is
+// work that the engine's start would have to share the processors with: unless MODULES_WANTED_NOTE is there, it begins when the
+// engine answers, 20 s later at most.
 int modules_for_hardware(struct guest *g, struct error *err) MUST_CHECK;
 // Step: loads the modules listed in /etc/modules-load.d/*.conf (one a line, # comments), so that Docker finds them loaded.
 int modules_wanted(struct guest *g, struct error *err) MUST_CHECK;

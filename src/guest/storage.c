@@ -165,11 +165,14 @@ static void find_disks(const struct guest *g, struct disk_facts **facts, size_t 
 {
 	cleanup_free char *all_loaded = guest_path(g, MODULES_NOTE);
 	bool complete = file_exists(all_loaded);
+	struct error err = ERROR_INIT;
 
 	disk_list(g, facts, count);
 	if (complete || has_labelled(*facts, *count))
 		return;
 	disk_list_done(*facts, *count);
+	if (guest_write(g, MODULES_WANTED_NOTE, "", &err) < 0)
+		log_warn("%s", err.msg); // the drivers come later then, and are waited for as long
 	for (int64_t deadline = clock_ms() + DRIVERS_WAIT_MS; !file_exists(all_loaded) && clock_ms() < deadline;)
 		clock_sleep_ms(10);
 	disk_list(g, facts, count);
