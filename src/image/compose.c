@@ -180,8 +180,9 @@ static int rule_mode(const struct composer *c, const struct rule *rule, struct e
 	struct node *node;
 	int r = parse_mode(c, rule, &spec, err);
 
-	if (r == 0)
-		r = tree_lookup(tree_of(c, rule), rule->args.items[0], false, &node, err);
+	if (r < 0)
+		return r;
+	r = tree_lookup(tree_of(c, rule), rule->args.items[0], false, &node, err);
 	if (r < 0)
 		return r;
 	node->mode = spec.mode;
