@@ -15,6 +15,7 @@
 #include "store.h"
 #include "wait.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <time.h>
 
@@ -66,6 +67,7 @@ static int save_address(const struct machine *m, struct error *err)
 		r = machine_load(m->ctx, m->name, &now, err);
 	if (r < 0)
 		return r;
+	assert(now);
 	json_put(now->config, "Driver.IPAddress", json_string(machine_ip(m)));
 	return machine_save(now, err);
 }
@@ -116,6 +118,7 @@ int power_start(struct machine *given, struct error *err)
 		r = launch_locked(m, &kind, err);
 	if (r < 0)
 		return r;
+	assert(m);
 	if (r == 0) {
 		log_info("Machine \"%s\" is already running.", m->name);
 		return 0;

@@ -12,7 +12,7 @@ int power_launch(struct machine *m, enum provision_kind kind, struct error *err)
 // started. `is_locked`: the caller holds the machine's lock still.
 int power_wait(struct machine *m, enum provision_kind kind, bool is_locked, struct error *err) MUST_CHECK;
 
-int power_start(struct machine *m, struct error *err);
+int power_start(struct machine *given, struct error *err);
 int power_stop(struct machine *m, struct error *err);
 int power_restart(struct machine *m, struct error *err);
 int power_kill(struct machine *m, struct error *err);

@@ -120,7 +120,7 @@ static int ask(const struct machine *m, const char *command, int timeout_ms, jso
 int qemu_state(struct machine *m, int timeout_ms, enum machine_state *ret, struct error *err)
 {
 	cleanup_close int pidfd = -1;
-	json_t *answer;
+	json_t *answer = NULL;
 	int found = qemu_process_find(m, &pidfd, err);
 
 	if (found < 0)
