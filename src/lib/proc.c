@@ -99,8 +99,11 @@ static void reset_signals(void)
 {
 	sigset_t none;
 
+	// By the system call: glibc keeps signals 32 and 33 to itself, and whoever started us may have had them ignored.
+	static const char default_action[64] = { 0 }; // the kernel's struct sigaction, SIG_DFL is 0
+
 	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
+		syscall(SYS_rt_sigaction, sig, default_action, NULL, NSIG / 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
