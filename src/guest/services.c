@@ -133,7 +133,7 @@ int services_start(struct services *s, struct service *v, struct error *err)
 	v->state = SERVICE_RUNNING;
 	v->started_ms = clock_ms();
 	timeline_add(s->guest, TIMELINE_SERVICE, v->name, bootlog_now_us(), -1, false);
-	log_debug("%s: started, pid %d", v->name, (int)pid);
+	log_info("%s: started, pid %d", v->name, (int)pid);
 	return 0;
 }
 

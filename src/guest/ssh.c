@@ -4,19 +4,15 @@
 
 #include "lib/alloc.h"
 #include "lib/file.h"
-#include "lib/log.h"
-#include "lib/number.h"
 #include "lib/proc.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define FOLDER GUEST_DATA "/ssh"
-#define PID_FILE "/run/sshd.pid"
 
-// Under another name first: a half-made key is never taken for one. Returns 1 when it was made.
+// Under another name first: a half-made key is never taken for one.
 static int ensure_key(const struct guest *g, const char *type, struct error *err)
 {
 	cleanup_free char *key = xasprintf("%s" FOLDER "/ssh_host_%s_key", g->root, type);
@@ -36,7 +32,7 @@ static int ensure_key(const struct guest *g, const char *type, struct error *err
 		return r;
 	if (rename(fresh_public, public) < 0 || rename(fresh, key) < 0)
 		return error_set(err, errno, "rename %s", fresh);
-	return 1;
+	return 0;
 }
 
 int ssh_first_key(struct guest *g, struct error *err)
@@ -46,32 +42,25 @@ int ssh_first_key(struct guest *g, struct error *err)
 
 	if (r == 0)
 		r = ensure_key(g, "ed25519", err);
-	return r < 0 ? r : 0;
+	return r;
 }
 
+// sshd takes them at its next start. Telling it now (SIGHUP) would close its port for a moment, and whoever connects just then
+// is turned away.
 int ssh_other_keys(struct guest *g, struct error *err)
 {
 	static const char *const types[] = { "ecdsa", "rsa" };
-	cleanup_free char *pid_text = NULL;
-	int made = 0, pid;
+	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-		int r = ensure_key(g, types[i], err);
-
-		if (r < 0)
-			return r;
-		made += r;
-	}
-	pid_text = guest_read(g, PID_FILE);
-	if (made && pid_text && number_parse_int(pid_text, 2, 4194304, &pid, NULL) == 0)
-		kill(pid, SIGHUP); // reads its keys again; sessions stay
-	return 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(types); i++)
+		r = ensure_key(g, types[i], err);
+	return r;
 }
 
 static int prepare(struct guest *g, struct launch *launch, struct error *err)
 {
 	// The log goes to stderr (-e): there is no syslog. It needs its full path to run itself again.
-	static const char *const argv[] = { "/usr/sbin/sshd", "-D", "-e", "-o", "PidFile=" PID_FILE, NULL };
+	static const char *const argv[] = { "/usr/sbin/sshd", "-D", "-e", "-o", "PidFile=none", NULL };
 	cleanup_free char *folder = guest_path(g, "/run/sshd");
 
 	strv_push_all(&launch->argv, argv);

@@ -91,8 +91,11 @@ static void step_over(struct steps *s, struct step_run *run, bool failed)
 	run->end_us = bootlog_now_us();
 	run->state = failed ? STEP_FAILED : STEP_DONE;
 	run->pid = 0;
-	if (run->step->run)
+	if (run->step->run) {
 		timeline_add(s->guest, TIMELINE_STEP, run->step->name, run->start_us, run->end_us, failed);
+		log_info("%s: %s after %.3f s", run->step->name, failed ? "failed" : "done",
+			 (double)(run->end_us - run->start_us) / 1e6);
+	}
 	if (failed && (run->step->flags & STEP_REQUIRED))
 		s->broken = run;
 }

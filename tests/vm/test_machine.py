@@ -72,6 +72,19 @@ def ssh(machine):
     equal(machine.ssh('sudo id -u').strip(), '0', 'sudo without password')
 
 
+@story.test('connections that are broken off do not shut SSH for all who come through the same NAT')
+def ssh_penalties(machine):
+    port = json.loads((machine.folder / 'config.json').read_text())['Driver']['SSHPort']
+    for _ in range(25):
+        with socket.create_connection((machine.address()[0], port), timeout=20) as broken_off:
+            broken_off.recv(64)
+            broken_off.sendall(b'SSH-2.0-impatient\r\n')
+            broken_off.recv(64)
+    time.sleep(1)
+    for _ in range(3):
+        equal(machine.ssh('echo let in'), 'let in\n', 'output')
+
+
 @story.test('the machine\'s PID 1 is ours')
 def pid_1(machine):
     equal(machine.ssh('cat /proc/1/comm').strip(), 'init', 'name of PID 1')
