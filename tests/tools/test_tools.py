@@ -99,7 +99,7 @@ def text(tree):
     expect(tree.run('tools/check-text'), 0)
     tree.write('src/a.c', 'int a;\n')
     expect(tree.run('tools/check-text'), 1, 'src/a.c: no')
-    tree.write('src/a.c', SPDX + f'// see {tree.top.resolve().parent}/other\n')
+    tree.write('src/a.c', SPDX + f'// see {tree.top.resolve()}/other\n')
     expect(tree.run('tools/check-text'), 1, 'src/a.c:2', 'belongs to this machine')
     shutil.rmtree(tree.top / 'src')
 
