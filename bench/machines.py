@@ -83,7 +83,7 @@ class Debian:
              '-nic', f'user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{self.port}-:2375',
              '-drive', f'file={disk},if=virtio,format=qcow2' + (',snapshot=on' if snapshot else ''),
              '-kernel', str(self.folder / 'vmlinuz'), '-initrd', str(self.folder / 'initrd.img'),
-             '-append', 'root=/dev/vda rw console=ttyS0 quiet'], stdin=subprocess.DEVNULL)
+             '-append', 'root=/dev/vda rw console=ttyS0 quiet no_timer_check'], stdin=subprocess.DEVNULL)
 
     def start(self):
         """Boots it; returns the seconds from QEMU's exec to the first answer and the pid of QEMU."""

@@ -22,7 +22,7 @@ MAGIC = 'boot2docker, please format-me'
 UEFI_FIRMWARE = (('/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd'),
                  ('/usr/share/OVMF/OVMF_CODE.fd', '/usr/share/OVMF/OVMF_VARS.fd'))
 CD = ['-device', 'ide-cd,drive=medium,id=medium']
-KERNEL = ['-kernel', str(IMAGE / 'vmlinuz'), '-initrd', str(IMAGE / 'initrd.img'), '-append', 'console=ttyS0 quiet']
+KERNEL = ['-kernel', str(IMAGE / 'vmlinuz'), '-initrd', str(IMAGE / 'initrd.img'), '-append', 'console=ttyS0 quiet no_timer_check']
 
 
 def magic_tar(public_key):
