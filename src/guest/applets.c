@@ -174,7 +174,7 @@ static const struct {
 } applets[] = {
 	{ "poweroff", power_main },        { "reboot", power_main },          { "halt", power_main },
 	{ "shutdown", shutdown_main },     { "sethostname", hostname_main },  { "boot-timeline", timeline_main },
-	{ "engine-control", engine_main }, { "dhcp-event", dhcp_event_main },
+	{ "engine-control", engine_main }, { "dhcp-event", dhcp_event_main }, { "rotate-logs", cron_rotate_main },
 };
 
 int applets_run(int argc, char **argv)
