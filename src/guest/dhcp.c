@@ -11,6 +11,7 @@
 #include "lib/number.h"
 #include "lib/path.h"
 #include "network.h"
+#include "ntp.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -256,6 +257,8 @@ static int handle_lease(const struct guest *g, const char *interface, bool fresh
 		r = apply(g, interface, &lease, err);
 	if (r == 0 && fresh)
 		log_info("DHCP: %s has %s", interface, inet_ntop(AF_INET, &lease.address, text, sizeof(text)));
+	if (r == 0 && fresh && lease.ntp.count > 0)
+		ntp_again();
 	dhcp_lease_done(&lease);
 	return r;
 }

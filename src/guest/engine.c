@@ -17,6 +17,7 @@
 #include "lib/log.h"
 #include "lib/number.h"
 #include "lib/proc.h"
+#include "ntp.h"
 #include "timeline.h"
 #include "tls.h"
 
@@ -157,6 +158,7 @@ static int prepare_dockerd(struct guest *g, struct launch *launch, struct error 
 	(void)err;
 	profile_evaluate(g, &profile);
 	timeline_add(g, TIMELINE_STEP, "profile", start, bootlog_now_us(), false);
+	ntp_note(g, &profile);
 	redirect_log(&profile);
 	set_limits(&profile);
 	if (strcmp(profile.values[PROFILE_DOCKER_TLS], "no") != 0)

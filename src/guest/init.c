@@ -12,6 +12,7 @@
 #include "bootlog.h"
 #include "child.h"
 #include "control.h"
+#include "hosttime.h"
 #include "lib/alloc.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -34,6 +35,7 @@
 
 #define HOTPLUG_DELAY_MS 50 // devices come in groups: one modprobe for all
 #define COLDPLUG_DELAY_MS 5000 // what appears while the boot loads modules itself is looked at again after it
+#define HOSTTIME_FIRST_MS 5000 // not in the middle of the boot
 #define STOP_ORDERS 3
 #define STOP_SLACK_MS 1000 // beyond the time that a service has
 
@@ -43,6 +45,7 @@ struct init {
 	struct loop loop;
 	struct steps steps;
 	struct services services;
+	struct hosttime hosttime;
 	struct step *service_steps; // the services' rows as steps
 	struct strv aliases; // of devices that appeared and have not been looked at
 	int64_t aliases_due_ms;
@@ -114,7 +117,8 @@ static void reap(struct init *in)
 // One turn of the loop, at most timeout_ms long.
 static void turn(struct init *in, int64_t timeout_ms)
 {
-	const int64_t waits[] = { steps_tick(&in->steps), services_tick(&in->services), timeout_ms };
+	const int64_t waits[] = { steps_tick(&in->steps), services_tick(&in->services),
+				  hosttime_tick(&in->hosttime, in->guest), timeout_ms };
 	int64_t wait = -1;
 
 	for (size_t i = 0; i < ARRAY_SIZE(waits); i++)
@@ -447,6 +451,7 @@ void init_run(struct guest *g, const struct boot *boot)
 
 	in.steps = (struct steps){ .guest = g, .start_service = start_service_step, .arg = &in };
 	in.services.guest = g;
+	in.hosttime.due_ms = clock_ms() + HOSTTIME_FIRST_MS;
 	if (loop_init(&in.loop, &err) < 0 || watch_signals(&in, &err) < 0 || add_steps(&in, &err) < 0)
 		log_error("%s", err.msg);
 	watch_devices(&in);

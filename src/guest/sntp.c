@@ -3,34 +3,37 @@
 //
 // A program of its own rather than a part of PID 1, because it looks up names, for which glibc needs its shared libraries;
 // Debian's busybox has no ntpd, and chrony is larger than the rest of our userland's tools together. A clock that is off by
-// more than half a second (after the host has slept) is set at once, smaller differences are let run out.
+// more than half a second is set at once, smaller differences are let run out. When somebody else sets the clock (PID 1 does
+// after the host has slept, and people do), the servers are asked again at once.
+#include "sntp_packet.h"
+
 #include "lib/alloc.h"
 #include "lib/clock.h"
-#include "lib/cursor.h"
-#include "lib/error.h"
 #include "lib/log.h"
 
 #include <errno.h>
 #include <math.h>
 #include <netdb.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
-#define EPOCH_DIFFERENCE 2208988800.0 // 1900 to 1970
-#define PACKET 48
 #define ANSWER_MS 2000
 #define PAUSE_FIRST_S 4 // after a failure or a large step
 #define PAUSE_MAX_S 1024
+#define PAUSE_FAILED_MAX_S 128
+#define PAUSE_LEAST_MS 1000 // between two rounds, however often the clock is set
 #define STEP_S 0.5
 
-static double now_s(void)
+static double now_s(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(clock, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
@@ -54,69 +57,48 @@ static int connect_to(const char *server, struct error *err)
 	return take_fd(&fd);
 }
 
-static double timestamp(struct cursor *c)
-{
-	double seconds = cursor_be32(c);
-
-	return seconds + (double)cursor_be32(c) / 4294967296.0 - EPOCH_DIFFERENCE;
-}
-
-// The answer is a stranger's: it must be a server's, synchronized, and carry our cookie.
-static int read_answer(const uint8_t *packet, size_t len, uint64_t cookie, double sent, double received,
-		       double *ret_offset, struct error *err)
-{
-	struct cursor c;
-	uint8_t mode, stratum;
-	double arrived, left;
-
-	cursor_init(&c, packet, len);
-	mode = cursor_u8(&c);
-	stratum = cursor_u8(&c);
-	cursor_skip(&c, 22);
-	if (cursor_be64(&c) != cookie)
-		return error_say(err, EBADMSG, "an answer to another question");
-	arrived = timestamp(&c);
-	left = timestamp(&c);
-	if (c.failed || (mode & 7) != 4 || mode >> 6 == 3 || stratum == 0 || stratum > 15 || left < 0)
-		return error_say(err, EBADMSG, "the server does not know the time");
-	*ret_offset = ((arrived - sent) + (left - received)) / 2;
-	return 0;
-}
-
+// The offset comes out against the clock as it is at the end: somebody may have set it while we waited.
 static int ask(const char *server, double *ret_offset, struct error *err)
 {
-	uint8_t packet[PACKET] = { 0x23 }; // version 4, client
+	uint8_t packet[SNTP_PACKET];
 	uint64_t cookie;
 	cleanup_close int fd = connect_to(server, err);
-	double sent, received;
+	double sent, received, answer = 0;
 	ssize_t len;
+	int r;
 
 	if (fd < 0)
 		return fd;
-	if (getrandom(packet + 40, 8, 0) != 8) // instead of our time, which is nobody's business
+	if (getrandom(&cookie, sizeof(cookie), 0) != (ssize_t)sizeof(cookie))
 		return error_set(err, errno, "random bytes");
-	struct cursor c;
-
-	cursor_init(&c, packet + 40, 8);
-	cookie = cursor_be64(&c);
-	sent = now_s();
+	sntp_question(cookie, packet);
+	sent = now_s(CLOCK_MONOTONIC);
 	if (send(fd, packet, sizeof(packet), 0) < 0)
 		return error_set(err, errno, "%s", server);
 	len = recv(fd, packet, sizeof(packet), 0);
-	received = now_s();
+	received = now_s(CLOCK_MONOTONIC);
 	if (len < 0)
-		return error_set(err, errno, "%s", server);
-	return read_answer(packet, (size_t)len, cookie, sent, received, ret_offset, err);
+		return error_set(err, errno == EAGAIN ? ETIMEDOUT : errno, "%s", server);
+	r = sntp_answer(packet, (size_t)len, cookie, received - sent, &answer, err);
+	if (r < 0)
+		return error_wrap(err, "%s", server);
+	*ret_offset = answer + (now_s(CLOCK_MONOTONIC) - received) - now_s(CLOCK_REALTIME);
+	return 0;
 }
 
 static int correct(double offset, struct error *err)
 {
-	double target = now_s() + offset;
+	double target = now_s(CLOCK_REALTIME) + offset;
 	struct timespec at = { .tv_sec = (time_t)target, .tv_nsec = (long)((target - floor(target)) * 1e9) };
 	struct timeval slew = { .tv_sec = (time_t)offset, .tv_usec = (suseconds_t)((offset - trunc(offset)) * 1e6) };
 	int r = fabs(offset) > STEP_S ? clock_settime(CLOCK_REALTIME, &at) : adjtime(&slew, NULL);
 
 	return r < 0 ? error_set(err, errno, "set the clock") : 0;
+}
+
+static int64_t at_most(int64_t value, int64_t most)
+{
+	return value < most ? value : most;
 }
 
 // One round: the first server that answers. Returns the seconds until the next one.
@@ -132,14 +114,29 @@ static int64_t one_round(char *const *servers, int count, int64_t pause)
 			continue;
 		if (fabs(offset) > STEP_S)
 			log_info("the clock was off by %.3f s (%s)", offset, servers[i]);
-		return fabs(offset) > STEP_S ? PAUSE_FIRST_S : pause * 2;
+		return fabs(offset) > STEP_S ? PAUSE_FIRST_S : at_most(pause * 2, PAUSE_MAX_S);
 	}
 	log_info("no time: %s", err.msg);
-	return pause * 2;
+	return at_most(pause * 2, PAUSE_FAILED_MAX_S);
+}
+
+// Waits for so many seconds, or until somebody sets the clock: then it returns true.
+static bool wait_for_change(int timer, int64_t seconds)
+{
+	const struct itimerspec when = { .it_value.tv_sec = time(NULL) + seconds };
+	uint64_t times;
+
+	if (timer < 0 || timerfd_settime(timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) < 0) {
+		clock_sleep_ms(seconds * 1000);
+		return false;
+	}
+	clock_sleep_ms(PAUSE_LEAST_MS);
+	return read(timer, &times, sizeof(times)) < 0 && errno == ECANCELED;
 }
 
 int main(int argc, char **argv)
 {
+	int timer = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC);
 	int64_t pause = PAUSE_FIRST_S;
 
 	log_set_sink(log_sink_stderr, NULL);
@@ -149,7 +146,7 @@ int main(int argc, char **argv)
 	}
 	for (;;) {
 		pause = one_round(argv + 1, argc - 1, pause);
-		pause = pause > PAUSE_MAX_S ? PAUSE_MAX_S : pause;
-		clock_sleep_ms(pause * 1000);
+		if (wait_for_change(timer, pause))
+			pause = PAUSE_FIRST_S;
 	}
 }
