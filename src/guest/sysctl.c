@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernel parameters from /etc/sysctl.conf.
+// Kernel parameters from /etc/sysctl.conf, and what the kernel keeps free.
+//
+// While transparent huge pages are on, the kernel keeps enough memory free to make some at any time (khugepaged,
+// mm/khugepaged.c: set_recommended_min_free_kbytes()): 45 MB in a machine with 2 GB, and with the watermarks above it some
+// 100 MB that no container gets. Here a program that wants huge pages asks for them (madvise), and the reserve is what the
+// kernel takes without them: 4 * sqrt(memory in kB) kB (mm/page_alloc.c: calculate_min_free_kbytes()).
 #include "sysctl.h"
 
 #include "lib/alloc.h"
@@ -8,7 +13,10 @@
 #include "lib/path.h"
 #include "lib/strv.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 
 // "net.ipv4.ip_forward" -> ROOT/proc/sys/net/ipv4/ip_forward. A name with slashes keeps its dots (interface names have them).
 static char *parameter_path(const struct guest *g, const char *name)
@@ -57,6 +65,32 @@ static void apply_line(const struct guest *g, char *line)
 		log_warn("sysctl.conf: %s", err.msg);
 }
 
+uint64_t sysctl_reserve_kb(uint64_t memory_kb)
+{
+	uint64_t reserve = 128, most = 262144; // the kernel's own bounds
+
+	while (reserve < most && reserve * reserve < 16 * memory_kb)
+		reserve++;
+	return reserve;
+}
+
+static void limit_reserve(const struct guest *g)
+{
+	cleanup_free char *huge_pages = guest_path(g, "/sys/kernel/mm/transparent_hugepage/enabled");
+	cleanup_free char *reserve = guest_path(g, "/proc/sys/vm/min_free_kbytes");
+	struct error err = ERROR_INIT;
+	struct sysinfo info;
+	char text[24];
+
+	if (sysinfo(&info) < 0)
+		return;
+	snprintf(text, sizeof(text), "%" PRIu64, sysctl_reserve_kb((uint64_t)info.totalram * info.mem_unit / 1024));
+	// In this order: the kernel raises the reserve again when huge pages are set.
+	if ((file_exists(huge_pages) && file_write_existing(huge_pages, "madvise", &err) < 0) ||
+	    file_write_existing(reserve, text, &err) < 0)
+		log_warn("memory reserve: %s", err.msg);
+}
+
 int sysctl_apply(struct guest *g, struct error *err)
 {
 	cleanup_free char *path = guest_path(g, "/etc/sysctl.conf");
@@ -64,6 +98,7 @@ int sysctl_apply(struct guest *g, struct error *err)
 	cleanup_strv struct strv lines = STRV_INIT;
 	int r = file_read(path, 256 * 1024, &text, err);
 
+	limit_reserve(g);
 	if (r < 0)
 		return r;
 	strv_split(&lines, buf_str(&text), "\n");

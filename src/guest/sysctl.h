@@ -4,5 +4,11 @@
 
 #include "guest.h"
 
+#include <stdint.h>
+
 // Step: applies /etc/sysctl.conf ("name.name = value" a line, # and ; comments; a leading - means: do not mind when it fails).
 int sysctl_apply(struct guest *g, struct error *err) MUST_CHECK;
+
+// The kilobytes that the kernel keeps free of so many, when there are no huge pages to be made: 4 * sqrt(memory_kb), within
+// its bounds of 128 and 262144.
+uint64_t sysctl_reserve_kb(uint64_t memory_kb);

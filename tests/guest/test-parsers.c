@@ -332,6 +332,14 @@ static void module_aliases_come_from_the_hardware_once(void **state)
 	assert_false(modules_is_alias("-C/evil"));
 }
 
+static void the_reserve_is_what_the_kernel_takes_without_huge_pages(void **state)
+{
+	(void)state;
+	assert_int_equal(sysctl_reserve_kb(2018932), 5684); // 2 GB: the kernel's own root is rounded down, 5683
+	assert_int_equal(sysctl_reserve_kb(0), 128);
+	assert_int_equal(sysctl_reserve_kb(UINT64_MAX / 16), 262144);
+}
+
 static void device_messages_are_taken_apart(void **state)
 {
 	char message[] = "add@/devices/pci/net/eth1\0ACTION=add\0SUBSYSTEM=net\0INTERFACE=eth1";
@@ -502,6 +510,7 @@ int main(void)
 		with_root(host_names_are_checked),
 		with_root(kernel_options_are_read),
 		with_root(module_aliases_come_from_the_hardware_once),
+		with_root(the_reserve_is_what_the_kernel_takes_without_huge_pages),
 		with_root(device_messages_are_taken_apart),
 		with_root(file_systems_are_let_go_latest_first),
 		with_root(people_are_found_with_their_groups),
