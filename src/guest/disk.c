@@ -6,8 +6,9 @@
 // Looking (disk_examine) and choosing (disk_choose) are apart: the choice is a pure function over facts, and the tests run it
 // over image files. Signatures are libblkid's business. The order of the choice is a contract; what protects foreign data is
 // that only two kinds of disk are ever prepared: one that carries the magic as its first bytes, which nothing else writes, and
+// nothing that libblkid knows (somebody may have used the disk after all, and not every tool writes over a disk's start); and
 // a disk of VMware's that is blank by three judges (no signature, no partition table, 256 KiB of zeros). Both only as whole
-// disks, and only when they could be read without an error.
+// disks, and only when they could be read without an error. What cannot be written is no data disk: it is mounted nowhere.
 #include "disk.h"
 
 #include "lib/alloc.h"
@@ -18,6 +19,7 @@
 #include "tar.h"
 
 #include <blkid/blkid.h>
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +32,7 @@ void disk_facts_done(struct disk_facts *f)
 	free(f->path);
 	free(f->type);
 	free(f->label);
+	free(f->table);
 	*f = (struct disk_facts){ .name = NULL };
 }
 
@@ -57,6 +60,7 @@ static int examine_signatures(struct disk_facts *f, int fd, struct error *err)
 	if (r == 0) {
 		f->type = probe_value(probe, "TYPE");
 		f->label = probe_value(probe, "LABEL");
+		f->table = probe_value(probe, "PTTYPE");
 	}
 	blkid_free_probe(probe);
 	return r == -1 ? error_set(err, EIO, "look for signatures on %s", f->path) : 0;
@@ -112,24 +116,29 @@ static bool is_data_type(const char *type)
 	return type && (strcmp(type, "ext4") == 0 || strcmp(type, "btrfs") == 0);
 }
 
+static bool is_labelled(const struct disk_facts *f)
+{
+	return is_data_type(f->type) && f->label && strcmp(f->label, DISK_LABEL) == 0;
+}
+
 static bool has_label(const struct disk_facts *f)
 {
-	return f->type && f->label && strcmp(f->label, DISK_LABEL) == 0;
+	return is_labelled(f) && !f->read_only;
 }
 
 static bool has_magic(const struct disk_facts *f)
 {
-	return f->magic && !f->is_partition && !f->read_only;
+	return f->magic && !f->signature && !f->partition && !f->read_only;
 }
 
 static bool is_blank_vmware(const struct disk_facts *f)
 {
-	return f->vmware && f->zero && !f->signature && !f->is_partition && !f->read_only;
+	return f->vmware && f->zero && !f->signature && !f->partition && !f->read_only;
 }
 
 static bool is_file_system(const struct disk_facts *f)
 {
-	return is_data_type(f->type);
+	return is_data_type(f->type) && !f->read_only;
 }
 
 struct disk_choice disk_choose(const struct disk_facts *facts, size_t count)
@@ -152,6 +161,81 @@ struct disk_choice disk_choose(const struct disk_facts *facts, size_t count)
 							     .disk = &facts[i],
 							     .why = order[o].why };
 	return (struct disk_choice){ .use = DISK_NONE, .why = "no disk is ours" };
+}
+
+char *disk_of_partition(const struct disk_facts *f)
+{
+	size_t len = strlen(f->name);
+
+	if (f->partition)
+		while (len > 1 && isdigit((unsigned char)f->name[len - 1]))
+			len--;
+	if (f->partition && len > 2 && f->name[len - 1] == 'p' && isdigit((unsigned char)f->name[len - 2]))
+		len--;
+	return xasprintf("%.*s", (int)len, f->name);
+}
+
+// Why a disk that was to be a data disk is none; NULL: it was not to be one.
+static const char *why_not_ours(const struct disk_facts *f)
+{
+	if (is_labelled(f))
+		return f->read_only ? "its label is " DISK_LABEL ", but it is read-only"
+				    : "its label is " DISK_LABEL ", but another disk with that label came first";
+	if (f->magic && f->partition)
+		return "it asks to be formatted, but it is a partition: only whole disks are";
+	if (f->magic && f->read_only)
+		return "it asks to be formatted, but it is read-only";
+	if (f->magic)
+		return f->signature ? "it asks to be formatted, but it is in use (clear it with wipefs -a if it is not)"
+				    : "it asks to be formatted, but another disk came first";
+	return NULL;
+}
+
+static char *what_it_holds(const struct disk_facts *f)
+{
+	if (f->type)
+		return xasprintf("%s%s%s%s", f->type, f->label ? " named \"" : "", f->label ? f->label : "",
+				 f->label ? "\"" : "");
+	if (f->table)
+		return xasprintf("a partition table (%s)", f->table);
+	if (f->signature)
+		return xstrdup("several things at once");
+	return xstrdup(f->zero ? "nothing, and does not ask to be formatted" : "what we do not know");
+}
+
+// Swap is used later; a disk is spoken for by its partitions.
+static bool goes_without_saying(const struct disk_facts *f, const struct disk_choice *choice)
+{
+	if (f == choice->disk || !f->readable) // the reason why it cannot be read is in the log already
+		return true;
+	if (f->type && strcmp(f->type, "swap") == 0)
+		return true;
+	if (f->partition || !f->table || !choice->disk || !choice->disk->partition)
+		return false;
+	cleanup_free char *disk = disk_of_partition(choice->disk);
+
+	return strcmp(f->name, disk) == 0;
+}
+
+size_t disk_log_others(const struct disk_facts *facts, size_t count, const struct disk_choice *choice)
+{
+	size_t meant = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct disk_facts *f = &facts[i];
+		const char *why = why_not_ours(f);
+
+		if (goes_without_saying(f, choice))
+			continue;
+		cleanup_free char *holds = what_it_holds(f);
+
+		if (why)
+			log_warn("disk %s is left alone: %s; it holds %s", f->name, why, holds);
+		else
+			log_info("disk %s is left alone: it holds %s", f->name, holds);
+		meant += why != NULL;
+	}
+	return meant;
 }
 
 // sd*, vd*, nvme*, xvd*, mmcblk*, hd*: what is a disk to people.
@@ -196,12 +280,13 @@ static void add_device(const struct guest *g, const char *name, struct disk_fact
 {
 	cleanup_free char *read_only = block_attribute(g, name, "ro");
 	cleanup_free char *size = block_attribute(g, name, "size");
-	cleanup_free char *partition = xasprintf("%s/sys/class/block/%s/partition", g->root, name);
+	cleanup_free char *partition = block_attribute(g, name, "partition");
 	struct disk_facts f = { .name = xstrdup(name), .path = xasprintf("%s/dev/%s", g->root, name) };
 	struct error err = ERROR_INIT;
 
 	f.read_only = strcmp(read_only, "1") == 0;
-	f.is_partition = file_exists(partition);
+	if (*partition && number_parse_int(partition, 1, 65535, &f.partition, &err) < 0)
+		f.partition = -1;
 	f.vmware = is_vmware(g, name);
 	if (strcmp(size, "0") != 0 && disk_examine(&f, &err) < 0)
 		log_warn("disk %s is left alone: %s", name, err.msg);

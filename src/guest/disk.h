@@ -17,13 +17,15 @@ struct disk_facts {
 	char *name; // "vda", "vda1"
 	char *path; // "/dev/vda"
 	uint64_t size;
-	bool is_partition, read_only;
+	int partition; // its number; 0: a whole disk
+	bool read_only;
 	bool vmware; // a virtual disk of VMware, by vendor and model
 	bool readable; // false: nothing below is known
 	bool magic; // begins with the magic tar
 	bool zero; // the first DISK_BLANK_LEN bytes are zero
 	bool signature; // libblkid knows something on it: file system, RAID member, encryption, partition table
-	char *type, *label; // of the file system; NULL
+	char *type, *label; // of the file system (or what else blkid calls a type: swap, crypto_LUKS); NULL
+	char *table; // of the partition table: "gpt", "dos"; NULL
 };
 
 enum disk_use { DISK_NONE, DISK_MOUNT, DISK_PREPARE };
@@ -34,12 +36,17 @@ struct disk_choice {
 	const char *why; // in words, for the log
 };
 
-// Looks at one device or image file; name, is_partition, read_only and vmware are the caller's to set before.
+// Looks at one device or image file; name, partition, read_only and vmware are the caller's to set before.
 int disk_examine(struct disk_facts *f, struct error *err) MUST_CHECK;
 void disk_facts_done(struct disk_facts *f);
 
 // The choice of guest.md: the label; the magic; blank and of VMware; the first ext4 or btrfs. Facts in the order of names.
 struct disk_choice disk_choose(const struct disk_facts *facts, size_t count);
+// Says in the log why each of the others is left alone. What was meant as a data disk and cannot be one, is a warning; the
+// number of those is returned.
+size_t disk_log_others(const struct disk_facts *facts, size_t count, const struct disk_choice *choice);
+// The name of the disk that a partition is part of: "nvme0n1" of "nvme0n1p2". The caller frees.
+char *disk_of_partition(const struct disk_facts *f);
 
 // Finds the block devices that could be data disks (no loops, RAM disks, floppies, CDs), sorted by name, and looks at each.
 void disk_list(const struct guest *g, struct disk_facts **ret, size_t *ret_count);

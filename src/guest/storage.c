@@ -5,6 +5,7 @@
 #include "bootlog.h"
 #include "child.h"
 #include "disk.h"
+#include "disk_grow.h"
 #include "disk_prepare.h"
 #include "lib/alloc.h"
 #include "lib/clock.h"
@@ -26,6 +27,7 @@
 #define RAM_NAME "ram"
 #define PARTITION_WAIT_MS 3000
 #define DRIVERS_WAIT_MS 60000
+#define CHECK_MS (4 * 3600 * 1000) // a check of a large disk takes long, and killing it does harm
 
 // vda -> vda1, nvme0n1 -> nvme0n1p1
 static char *partition_name(const char *disk, int number)
@@ -33,6 +35,11 @@ static char *partition_name(const char *disk, int number)
 	bool digit = isdigit((unsigned char)disk[strlen(disk) - 1]);
 
 	return xasprintf("%s%s%d", disk, digit ? "p" : "", number);
+}
+
+static bool is_labelled(const struct disk_facts *f)
+{
+	return f->label && strcmp(f->label, DISK_LABEL) == 0;
 }
 
 static int wait_for_device(const char *path, struct error *err)
@@ -78,7 +85,7 @@ static int check_ext4(const char *path, struct error *err)
 				  .errs = PROC_CAPTURE,
 				  .out_buf = &output,
 				  .err_buf = &output,
-				  .timeout_ms = 600000 };
+				  .timeout_ms = CHECK_MS };
 	int r = proc_run(&spec, err);
 
 	buf_trim_end(&output);
@@ -107,23 +114,63 @@ static int mount_data(const struct guest *g, const char *name, const char *type,
 	return 0;
 }
 
+// A disk that cannot grow is used as it is.
+static void grow_partition(const struct guest *g, const struct disk_facts *f)
+{
+	cleanup_free char *disk = disk_of_partition(f);
+	cleanup_free char *path = xasprintf("%s/dev/%s", g->root, disk);
+	struct error err = ERROR_INIT;
+	int r = f->partition > 0 ? disk_grow_partition(path, f->partition, &err) : 0;
+
+	if (r > 0 && wait_for_device(f->path, &err) < 0)
+		r = -ENOENT;
+	if (r > 0)
+		log_info("disk %s has grown: so has its partition %d", disk, f->partition);
+	if (r < 0)
+		log_warn("disk %s has grown, but its partition %d has not: %s", disk, f->partition, err.msg);
+}
+
+static void grow_file_system(const struct guest *g, const struct disk_facts *f)
+{
+	cleanup_free char *target = xasprintf("%s/mnt/%s", g->root, f->name);
+	struct error err = ERROR_INIT;
+	int r = disk_grow_file_system(f->path, target, f->type, &err);
+
+	if (r > 0)
+		log_info("the file system of %s has grown to the size of its partition", f->name);
+	if (r < 0)
+		log_warn("the file system of %s has not grown with its partition: %s", f->name, err.msg);
+}
+
+static int mount_existing(const struct guest *g, const struct disk_facts *f, struct error *err)
+{
+	int r = 0;
+
+	if (is_labelled(f))
+		grow_partition(g, f);
+	if (strcmp(f->type, "ext4") == 0)
+		r = check_ext4(f->path, err);
+	if (r == 0)
+		r = mount_data(g, f->name, f->type, err);
+	if (r == 0 && is_labelled(f))
+		grow_file_system(g, f);
+	return r;
+}
+
 static int mount_choice(const struct guest *g, const struct disk_choice *choice, char **ret_name, struct error *err)
 {
 	cleanup_free char *name = NULL;
-	const char *type = choice->disk->type;
-	int r = 0;
+	int r;
 
 	log_info("data disk %s: %s", choice->disk->name, choice->why);
 	if (choice->use == DISK_PREPARE) {
 		r = prepare(g, choice->disk, &name, err);
-		type = "ext4";
+		if (r == 0)
+			r = mount_data(g, name, "ext4", err);
 	} else {
 		name = xstrdup(choice->disk->name);
-		if (strcmp(type, "ext4") == 0)
-			r = check_ext4(choice->disk->path, err);
+		r = mount_existing(g, choice->disk, err);
 	}
-	if (r == 0)
-		r = mount_data(g, name, type, err);
 	if (r == 0)
 		*ret_name = take_ptr(name);
 	return r;
@@ -156,7 +203,7 @@ static bool has_labelled(const struct disk_facts *facts, size_t count)
 {
 	struct disk_choice choice = disk_choose(facts, count);
 
-	return choice.use == DISK_MOUNT && choice.disk->label && strcmp(choice.disk->label, DISK_LABEL) == 0;
+	return choice.use == DISK_MOUNT && is_labelled(choice.disk);
 }
 
 // A disk with our label is the first choice, whatever else there is: it is taken as soon as it is seen. Without one, all other
@@ -183,7 +230,7 @@ int storage_mount(struct guest *g, struct error *err)
 	cleanup_free char *name = NULL;
 	struct error disk_err = ERROR_INIT;
 	struct disk_facts *facts = NULL;
-	size_t count = 0;
+	size_t count = 0, meant;
 	struct disk_choice choice = { .use = DISK_NONE, .why = "boot2docker.nodisk was given" };
 	int r;
 
@@ -191,8 +238,11 @@ int storage_mount(struct guest *g, struct error *err)
 		find_disks(g, &facts, &count);
 		choice = disk_choose(facts, count);
 	}
+	meant = disk_log_others(facts, count, &choice);
 	if (choice.use == DISK_NONE) {
 		log_info("no data disk (%s): everything is kept in memory and lost at power off", choice.why);
+		if (meant > 0)
+			warn_in_motd(g, "a disk is there, but cannot be used (/boot.log says why).");
 	} else if (mount_choice(g, &choice, &name, &disk_err) < 0) {
 		bootlog_console("The data disk is not used, running from memory: %s", disk_err.msg);
 		warn_in_motd(g, disk_err.msg);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Unit tests of the data disk, over image files: the choice, the preparation, and that foreign disks are not touched; and of
-// the tar archives that come on it.
+// Unit tests of the data disk, over image files: its preparation, its growth, its links; and of the tar archives that come on
+// it. Which disk is chosen is in test-disk-table.c.
 #include "../unit/test.h"
 
+#include "disk-images.h"
 #include "disk.h"
+#include "disk_grow.h"
 #include "disk_prepare.h"
 #include "lib/file.h"
 #include "lib/log.h"
@@ -16,8 +18,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-
-#define MIB (1024ULL * 1024)
 
 static struct error err;
 static char *folder;
@@ -46,41 +46,6 @@ static int remove_folder(void **state)
 	free(folder);
 	buf_done(&log_text);
 	return r;
-}
-
-// --- archives made by hand, so that they can be wrong
-
-static void tar_add(struct buf *b, const char *name, char type, const char *data, size_t len, const char *link)
-{
-	uint8_t header[TAR_BLOCK] = { 0 };
-	static const uint8_t zero[TAR_BLOCK];
-	unsigned int sum = 0;
-
-	snprintf((char *)header, 100, "%s", name);
-	snprintf((char *)header + 100, 8, "%07o", type == '5' ? 0700 : 0644);
-	snprintf((char *)header + 124, 12, "%011zo", len);
-	snprintf((char *)header + 157, 100, "%s", link ? link : "");
-	memcpy(header + 257, "ustar\00000", 8);
-	header[156] = (uint8_t)type;
-	memset(header + 148, ' ', 8);
-	for (size_t i = 0; i < TAR_BLOCK; i++)
-		sum += header[i];
-	snprintf((char *)header + 148, 8, "%06o", sum);
-	buf_add(b, header, TAR_BLOCK);
-	buf_add(b, data, len);
-	if (len % TAR_BLOCK)
-		buf_add(b, zero, TAR_BLOCK - len % TAR_BLOCK);
-}
-
-// What the host puts on a raw disk.
-static void tar_magic(struct buf *b)
-{
-	static const uint8_t zero[DISK_MAGIC_LEN];
-
-	tar_add(b, TAR_MAGIC_NAME, '0', TAR_MAGIC_NAME, strlen(TAR_MAGIC_NAME), NULL);
-	tar_add(b, ".ssh", '5', "", 0, NULL);
-	tar_add(b, ".ssh/authorized_keys", '0', "ssh-ed25519 AAAA x\n", 19, NULL);
-	buf_add(b, zero, DISK_MAGIC_LEN - b->len);
 }
 
 static struct tar_unpack unpack_here(const char *to)
@@ -162,39 +127,6 @@ static void a_damaged_archive_is_an_error(void **state)
 
 // --- disks
 
-static char *make_disk(const char *name, uint64_t size, const void *start, size_t len)
-{
-	char *path = path_join(folder, name);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, (off_t)size), 0);
-	assert_int_equal(pwrite(fd, start, len, 0), len);
-	close(fd);
-	return path;
-}
-
-static void run(const char *const *argv)
-{
-	assert_ok(proc_output(argv, NULL, &err), &err);
-}
-
-static void make_ext4(const char *path, const char *label)
-{
-	const char *argv[] = { "mkfs.ext4", "-q", "-F", "-L", label, path, NULL };
-
-	run(argv);
-}
-
-static void make_gpt(const char *path)
-{
-	static const char table[] = "label: gpt\nsize=16MiB\n";
-	const char *argv[] = { "sfdisk", "-q", path, NULL };
-	struct proc_spec spec = { .argv = argv, .in = PROC_DATA, .input = table, .input_len = strlen(table) };
-
-	assert_ok(proc_check(&spec, &err), &err);
-}
-
 static struct disk_facts look(const char *path)
 {
 	struct disk_facts f = { .name = xstrdup(path_base(path)), .path = xstrdup(path) };
@@ -210,83 +142,6 @@ static void check_choice(struct disk_facts *facts, size_t count, enum disk_use u
 	assert_int_equal(choice.use, use);
 	if (name)
 		assert_string_equal(choice.disk->name, name);
-}
-
-static void foreign_disks_are_neither_chosen_nor_written(void **state)
-{
-	static const uint8_t luks[] = { 'L', 'U', 'K', 'S', 0xba, 0xbe, 0, 1 };
-	uint8_t ntfs[512] = { 0xeb, 0x52, 0x90, 'N', 'T', 'F', 'S', ' ', ' ', ' ', ' ' };
-	uint8_t mbr[512] = { 0 };
-	static const char half_magic[] = "boot2docker, please for";
-	const struct {
-		const char *name;
-		const void *start;
-		size_t len;
-	} rows[] = {
-		{ "luks", luks, sizeof(luks) },
-		{ "ntfs", ntfs, sizeof(ntfs) },
-		{ "mbr", mbr, sizeof(mbr) },
-		{ "half-magic", half_magic, sizeof(half_magic) },
-		{ "zero", "", 1 },
-		{ "text", "hello", 5 },
-	};
-
-	(void)state;
-	mbr[446 + 4] = 0x83; // one partition
-	mbr[446 + 8] = 8;
-	mbr[446 + 13] = 1;
-	mbr[510] = ntfs[510] = 0x55;
-	mbr[511] = ntfs[511] = 0xaa;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		cleanup_free char *path = make_disk(rows[i].name, 80 * MIB, rows[i].start, rows[i].len);
-		cleanup_buf struct buf before = BUF_INIT, after = BUF_INIT;
-
-		assert_ok(file_read(path, 100 * MIB, &before, &err), &err);
-		struct disk_facts f = look(path);
-
-		check_choice(&f, 1, DISK_NONE, NULL);
-		f.vmware = strcmp(rows[i].name, "zero") != 0; // VMware's are only taken when they are blank
-		check_choice(&f, 1, DISK_NONE, NULL);
-		disk_facts_done(&f);
-		assert_ok(file_read(path, 100 * MIB, &after, &err), &err);
-		assert_memory_equal(before.data, after.data, before.len);
-	}
-}
-
-static void the_order_of_the_choice_is_the_contract(void **state)
-{
-	cleanup_buf struct buf magic = BUF_INIT;
-	struct disk_facts f[5];
-
-	(void)state;
-	tar_magic(&magic);
-	cleanup_free char *gpt = make_disk("a-gpt", 64 * MIB, "", 1);
-	cleanup_free char *other = make_disk("b-ext4", 64 * MIB, "", 1);
-	cleanup_free char *blank = make_disk("c-blank", 64 * MIB, "", 1);
-	cleanup_free char *asks = make_disk("d-magic", 64 * MIB, magic.data, magic.len);
-	cleanup_free char *ours = make_disk("e-ours", 64 * MIB, "", 1);
-
-	make_gpt(gpt);
-	make_ext4(other, "photos");
-	make_ext4(ours, DISK_LABEL);
-	f[0] = look(gpt);
-	f[1] = look(other);
-	f[2] = look(blank);
-	f[3] = look(asks);
-	f[4] = look(ours);
-	f[2].vmware = true;
-	check_choice(f, 5, DISK_MOUNT, "e-ours");
-	check_choice(f, 4, DISK_PREPARE, "d-magic");
-	check_choice(f, 3, DISK_PREPARE, "c-blank");
-	check_choice(f, 2, DISK_MOUNT, "b-ext4");
-	check_choice(f, 1, DISK_NONE, NULL);
-	f[3].read_only = f[2].read_only = true; // what cannot be written cannot be prepared
-	check_choice(f, 4, DISK_MOUNT, "b-ext4");
-	f[3].read_only = false;
-	f[3].is_partition = true; // only whole disks are formatted
-	check_choice(f, 4, DISK_MOUNT, "b-ext4");
-	for (size_t i = 0; i < ARRAY_SIZE(f); i++)
-		disk_facts_done(&f[i]);
 }
 
 static void a_layout_leaves_room_for_swap(void **state)
@@ -305,16 +160,6 @@ static void a_layout_leaves_room_for_swap(void **state)
 }
 
 // The file systems of the prepared disk, cut out of it, are judged by their own tools.
-static void cut(const char *disk, uint64_t skip, uint64_t count, const char *to)
-{
-	cleanup_free char *from = xasprintf("if=%s", disk), *out = xasprintf("of=%s", to);
-	cleanup_free char *at = xasprintf("skip=%llu", (unsigned long long)(skip / MIB));
-	cleanup_free char *size = xasprintf("count=%llu", (unsigned long long)(count / MIB));
-	const char *argv[] = { "dd", "bs=1M", "status=none", "conv=sparse", from, out, at, size, NULL };
-
-	run(argv);
-}
-
 static void a_prepared_disk_is_whole(void **state)
 {
 	cleanup_buf struct buf magic = BUF_INIT, output = BUF_INIT;
@@ -322,7 +167,7 @@ static void a_prepared_disk_is_whole(void **state)
 
 	(void)state;
 	tar_magic(&magic);
-	cleanup_free char *disk = make_disk("disk", 300 * MIB, magic.data, magic.len);
+	cleanup_free char *disk = disk_image(folder, "disk", 300 * MIB, magic.data, magic.len);
 	cleanup_free char *staging = path_join(folder, "staging");
 	cleanup_free char *data = path_join(folder, "data");
 	cleanup_free char *swap = path_join(folder, "swap");
@@ -364,7 +209,7 @@ static void an_interrupted_preparation_is_done_again(void **state)
 
 	(void)state;
 	tar_magic(&magic);
-	cleanup_free char *disk = make_disk("disk", 100 * MIB, magic.data, magic.len);
+	cleanup_free char *disk = disk_image(folder, "disk", 100 * MIB, magic.data, magic.len);
 	cleanup_free char *staging = path_join(folder, "staging");
 
 	assert_ok(file_mkdirs(bin, 0755, &err), &err);
@@ -379,6 +224,135 @@ static void an_interrupted_preparation_is_done_again(void **state)
 	check_choice(&f, 1, DISK_PREPARE, "disk");
 	disk_facts_done(&f);
 	assert_ok(disk_prepare(disk, 100 * MIB, staging, magic.data, &err), &err);
+}
+
+static void the_plan_of_growth_moves_nothing_but_swap(void **state)
+{
+	static const struct disk_partition layout[] = { { 1, MIB, 299 * MIB, false },
+							{ 2, 300 * MIB, 99 * MIB, true } };
+	static const struct disk_partition swap_first[] = { { 2, MIB, 99 * MIB, true },
+							    { 1, 100 * MIB, 299 * MIB, false } };
+	static const struct disk_partition third[] = { { 1, MIB, 299 * MIB, false },
+						       { 2, 300 * MIB, 50 * MIB, true },
+						       { 3, 350 * MIB, 49 * MIB, false } };
+	// Swap has moved, then the power failed.
+	static const struct disk_partition half[] = { { 1, MIB, 299 * MIB, false }, { 2, 900 * MIB, 99 * MIB, true } };
+	struct disk_growth g;
+
+	(void)state;
+	assert_true(disk_grow_plan(layout, 2, 1000 * MIB, 1, &g));
+	assert_int_equal(g.swap_number, 2);
+	assert_int_equal(g.swap_start, 900 * MIB);
+	assert_int_equal(g.swap_size, 99 * MIB);
+	assert_int_equal(g.data_size, 899 * MIB);
+	assert_true(disk_grow_plan(half, 2, 1000 * MIB, 1, &g));
+	assert_int_equal(g.swap_number, 0);
+	assert_int_equal(g.data_size, 899 * MIB);
+	assert_true(disk_grow_plan(swap_first, 2, 1000 * MIB, 1, &g));
+	assert_int_equal(g.swap_number, 0);
+	assert_int_equal(g.data_size, 899 * MIB);
+	assert_false(disk_grow_plan(layout, 2, 400 * MIB, 1, &g)); // as it was
+	assert_false(disk_grow_plan(layout, 2, 404 * MIB, 1, &g)); // not worth it
+	assert_false(disk_grow_plan(layout, 2, 100 * MIB, 1, &g)); // it has shrunk: not ours to repair
+	assert_false(disk_grow_plan(layout, 2, 0, 1, &g));
+	assert_false(disk_grow_plan(third, 3, 1000 * MIB, 1, &g)); // somebody else's partition is behind
+	assert_false(disk_grow_plan(layout, 2, 1000 * MIB, 3, &g)); // there is no such partition
+}
+
+// A prepared disk whose file is enlarged, as people do with their machine's disk.
+static char *enlarged_disk(struct disk_layout *ret, uint64_t size)
+{
+	cleanup_buf struct buf magic = BUF_INIT;
+	cleanup_free char *staging = path_join(folder, "staging");
+
+	tar_magic(&magic);
+	char *disk = disk_image(folder, "disk", 300 * MIB, magic.data, magic.len);
+
+	assert_ok(disk_layout(300 * MIB, ret, &err), &err);
+	assert_ok(disk_prepare(disk, 300 * MIB, staging, magic.data, &err), &err);
+	assert_int_equal(truncate(disk, (off_t)size), 0);
+	return disk;
+}
+
+static void check_grown(const char *disk, const struct disk_layout *old, uint64_t size, uint64_t data_hash)
+{
+	cleanup_free char *data = path_join(folder, "data-after");
+	cleanup_free char *swap = path_join(folder, "swap-after");
+	const char *verify[] = { "sfdisk", "--verify", disk, NULL };
+	const char *table[] = { "sfdisk", "--dump", disk, NULL };
+	const char *grow[] = { "resize2fs", data, NULL };
+	const char *fsck[] = { "e2fsck", "-fn", data, NULL };
+	cleanup_buf struct buf text = BUF_INIT;
+	uint64_t swap_start = size - MIB - old->swap_size;
+
+	run(verify);
+	assert_ok(proc_output(table, &text, &err), &err);
+	assert_contains(buf_str(&text), "name=\"" DISK_LABEL "\"");
+	assert_contains(buf_str(&text), "name=\"" DISK_SWAP_LABEL "\"");
+	cut(disk, old->data_start, old->data_size, data);
+	assert_int_equal(image_hash(data), data_hash);
+	cut(disk, old->data_start, swap_start - old->data_start, data);
+	cut(disk, swap_start, old->swap_size, swap);
+	run(fsck);
+	run(grow);
+	run(fsck);
+	struct disk_facts f = look(swap);
+
+	assert_string_equal(f.label, DISK_SWAP_LABEL);
+	disk_facts_done(&f);
+	assert_int_equal(disk_grow_partition(disk, 1, &err), 0); // there is no more room
+}
+
+static void a_disk_that_was_enlarged_grows_and_no_data_is_touched(void **state)
+{
+	struct disk_layout l;
+	cleanup_free char *disk = enlarged_disk(&l, 900 * MIB);
+	cleanup_free char *data = path_join(folder, "data");
+
+	(void)state;
+	cut(disk, l.data_start, l.data_size, data);
+	assert_int_equal(disk_grow_partition(disk, 1, &err), 1);
+	check_grown(disk, &l, 900 * MIB, image_hash(data));
+}
+
+// A swap that moves by less than its own size overlaps its old place.
+static void a_disk_that_was_enlarged_a_little_grows(void **state)
+{
+	struct disk_layout l;
+	cleanup_free char *disk = enlarged_disk(&l, 320 * MIB);
+	cleanup_free char *data = path_join(folder, "data");
+
+	(void)state;
+	cut(disk, l.data_start, l.data_size, data);
+	assert_int_equal(disk_grow_partition(disk, 1, &err), 1);
+	check_grown(disk, &l, 320 * MIB, image_hash(data));
+}
+
+// The second call of sfdisk does not come to pass: as when the power fails between the two.
+static void growth_that_was_interrupted_goes_on(void **state)
+{
+	static const char script[] = "#!/bin/sh\nd=$(dirname \"$0\")\n[ ! -e $d/called ] || exit 1\n"
+				     ">$d/called\nPATH=/sbin:/usr/sbin:$PATH exec /sbin/sfdisk \"$@\"\n";
+	struct disk_layout l;
+	cleanup_free char *disk = enlarged_disk(&l, 900 * MIB);
+	cleanup_free char *data = path_join(folder, "data");
+	cleanup_free char *bin = path_join(folder, "bin");
+	cleanup_free char *fake = path_join(bin, "sfdisk");
+	cleanup_free char *path = xstrdup(getenv("PATH"));
+	cleanup_free char *with_fake = xasprintf("%s:%s", bin, path);
+
+	(void)state;
+	cut(disk, l.data_start, l.data_size, data);
+	assert_ok(file_mkdirs(bin, 0755, &err), &err);
+	assert_ok(file_replace_text(fake, script, 0755, &err), &err);
+	setenv("PATH", with_fake, 1);
+	int r = disk_grow_partition(disk, 1, &err);
+
+	setenv("PATH", path, 1);
+	assert_int_equal(r, -EPROTO);
+	error_clear(&err);
+	assert_int_equal(disk_grow_partition(disk, 1, &err), 1);
+	check_grown(disk, &l, 900 * MIB, image_hash(data));
 }
 
 static void links_point_at_the_data_disk(void **state)
@@ -421,11 +395,13 @@ int main(void)
 		with_folder(a_good_archive_is_unpacked),
 		with_folder(hostile_members_are_refused_and_the_rest_is_unpacked),
 		with_folder(a_damaged_archive_is_an_error),
-		with_folder(foreign_disks_are_neither_chosen_nor_written),
-		with_folder(the_order_of_the_choice_is_the_contract),
 		with_folder(a_layout_leaves_room_for_swap),
 		with_folder(a_prepared_disk_is_whole),
 		with_folder(an_interrupted_preparation_is_done_again),
+		cmocka_unit_test(the_plan_of_growth_moves_nothing_but_swap),
+		with_folder(a_disk_that_was_enlarged_grows_and_no_data_is_touched),
+		with_folder(a_disk_that_was_enlarged_a_little_grows),
+		with_folder(growth_that_was_interrupted_goes_on),
 		with_folder(links_point_at_the_data_disk),
 	};
 

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// A data disk that was enlarged.
+//
+// Theory of operation
+//
+// Our own layout has the swap partition behind the data partition, so new room appears behind swap. Swap holds nothing between
+// two boots: its signature is written at the disk's new end, sfdisk moves its table entry there, then sfdisk stretches the data
+// partition up to it. The power may fail after each of these: the table is valid after both calls (sfdisk writes the backup
+// table first, at the disk's new end), and the next boot finds the room that is left and goes on. All of it happens before
+// anything of the disk is mounted.
+//
+// The file system grows when it is mounted, by the kernel's own online resize, which goes through the journal; no program is
+// run for it. It is tried at every mount, so that one that was cut short is finished.
+#include "disk_grow.h"
+
+#include "disk_prepare.h"
+#include "lib/alloc.h"
+#include "lib/cursor.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "lib/proc.h"
+
+#include <blkid/blkid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/btrfs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define MIB (1024ULL * 1024)
+#define GAIN_MIN (8 * MIB) // less is the usual slack at a disk's end
+#define SECTOR 512 // the unit of libblkid and of partition tables in the kernel
+#define PARTITIONS_MAX 256
+#define EXT4_RESIZE_FS _IOW('f', 16, uint64_t) // EXT4_IOC_RESIZE_FS, which is in no header
+
+bool disk_grow_plan(const struct disk_partition *parts, size_t count, uint64_t disk_size, int data_number,
+		    struct disk_growth *ret)
+{
+	const struct disk_partition *data = NULL, *swap = NULL;
+	uint64_t end = disk_size / MIB * MIB;
+	struct disk_growth g = { .swap_number = 0 };
+
+	for (size_t i = 0; i < count; i++)
+		if (parts[i].number == data_number)
+			data = &parts[i];
+	if (!data || end <= MIB)
+		return false;
+	end -= MIB; // a GPT's second table is in the last MiB
+	for (size_t i = 0; i < count; i++) {
+		if (parts[i].start <= data->start)
+			continue;
+		if (swap || !parts[i].is_swap)
+			return false;
+		swap = &parts[i];
+	}
+	if (swap) {
+		if (swap->size / MIB * MIB >= end)
+			return false;
+		g.swap_size = swap->size / MIB * MIB;
+		g.swap_start = end - g.swap_size;
+		if (g.swap_size > 0 && g.swap_start >= swap->start + GAIN_MIN)
+			g.swap_number = swap->number;
+		end = g.swap_number ? g.swap_start : swap->start;
+	}
+	if (end < data->start + data->size + GAIN_MIN)
+		return false;
+	g.data_size = end - data->start;
+	*ret = g;
+	return true;
+}
+
+static bool is_swap_type(blkid_partition p)
+{
+	const char *gpt = blkid_partition_get_type_string(p);
+
+	return gpt ? strcasecmp(gpt, "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F") == 0 : blkid_partition_get_type(p) == 0x82;
+}
+
+// Returns how many partitions there are, or -errno.
+static int read_table(blkid_probe probe, const char *path, struct disk_partition *parts, struct error *err)
+{
+	blkid_partlist list;
+	int count;
+
+	blkid_probe_enable_partitions(probe, 1);
+	list = blkid_probe_get_partitions(probe);
+	count = list ? blkid_partlist_numof_partitions(list) : 0;
+	if (count <= 0 || count > PARTITIONS_MAX)
+		return error_say(err, EINVAL, "%s has no partition table that can be read", path);
+	for (int i = 0; i < count; i++) {
+		blkid_partition p = blkid_partlist_get_partition(list, i);
+
+		parts[i] = (struct disk_partition){ .number = blkid_partition_get_partno(p),
+						    .start = (uint64_t)blkid_partition_get_start(p) * SECTOR,
+						    .size = (uint64_t)blkid_partition_get_size(p) * SECTOR,
+						    .is_swap = is_swap_type(p) };
+	}
+	return count;
+}
+
+static int change_partition(const char *path, int number, uint64_t start, uint64_t size, struct error *err)
+{
+	cleanup_free char *which = xasprintf("%d", number);
+	cleanup_free char *line = xasprintf("start=%lluKiB, size=%lluKiB\n", (unsigned long long)start / 1024,
+					    (unsigned long long)size / 1024);
+	const char *const argv[] = { "sfdisk", "-q", "--wipe", "never", "--wipe-partitions",
+				     "never",  "-N", which,    path,    NULL };
+	struct proc_spec spec = {
+		.argv = argv, .in = PROC_DATA, .input = line, .input_len = strlen(line), .timeout_ms = 30000
+	};
+
+	return proc_check(&spec, err);
+}
+
+// Partitions begin and end at multiples of 1 KiB, or the table was made by something that we do not want to follow.
+static int grow(const char *path, const struct disk_partition *data, const struct disk_growth *g, struct error *err)
+{
+	int r = 0;
+
+	if (data->start % 1024)
+		return error_say(err, EINVAL, "%s: partition %d begins at half a KiB; grow it by hand", path,
+				 data->number);
+	if (g->swap_number) {
+		r = disk_write_swap(path, g->swap_start, g->swap_size, DISK_SWAP_LABEL, err);
+		if (r == 0)
+			r = change_partition(path, g->swap_number, g->swap_start, g->swap_size, err);
+	}
+	if (r == 0)
+		r = change_partition(path, data->number, data->start, g->data_size, err);
+	return r < 0 ? r : 1;
+}
+
+int disk_grow_partition(const char *path, int number, struct error *err)
+{
+	struct disk_partition parts[PARTITIONS_MAX];
+	struct disk_growth growth;
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	blkid_probe probe = blkid_new_probe();
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	int count;
+
+	if (size < 0 || !probe || blkid_probe_set_device(probe, fd, 0, 0) < 0)
+		count = error_set(err, size < 0 ? errno : EIO, "look at the partitions of %s", path);
+	else
+		count = read_table(probe, path, parts, err);
+	blkid_free_probe(probe);
+	if (count < 0)
+		return count;
+	close(take_fd(&fd)); // sfdisk wants the disk for itself
+	for (int i = 0; i < count; i++)
+		if (parts[i].number == number && disk_grow_plan(parts, (size_t)count, (uint64_t)size, number, &growth))
+			return grow(path, &parts[i], &growth, err);
+	return 0;
+}
+
+// What the superblock says (ext4's own documentation, "The Super Block"); 0 when it is none.
+static uint64_t ext4_size(int fd, uint64_t *ret_block)
+{
+	uint8_t block[1024];
+	struct cursor c;
+	uint64_t blocks;
+	uint32_t shift;
+
+	if (pread(fd, block, sizeof(block), 1024) != (ssize_t)sizeof(block))
+		return 0;
+	cursor_init(&c, block, sizeof(block));
+	cursor_skip(&c, 4);
+	blocks = cursor_le32(&c);
+	cursor_skip(&c, 16);
+	shift = cursor_le32(&c);
+	cursor_skip(&c, 336 - 28);
+	blocks |= (uint64_t)cursor_le32(&c) << 32;
+	if (shift > 6)
+		return 0;
+	*ret_block = 1024ULL << shift;
+	return blocks * *ret_block;
+}
+
+static int grow_ext4(int device, uint64_t size, int target, struct error *err)
+{
+	uint64_t block, now = ext4_size(device, &block), blocks;
+
+	if (now == 0 || size < now + GAIN_MIN)
+		return 0;
+	blocks = size / block;
+	if (ioctl(target, EXT4_RESIZE_FS, &blocks) < 0)
+		return error_set(err, errno, "grow ext4 to %llu blocks of %llu bytes", (unsigned long long)blocks,
+				 (unsigned long long)block);
+	return 1;
+}
+
+static int grow_btrfs(uint64_t size, int target, struct error *err)
+{
+	struct btrfs_ioctl_dev_info_args info = { .devid = 1 };
+	struct btrfs_ioctl_vol_args args = { .name = "1:max" };
+
+	if (ioctl(target, BTRFS_IOC_DEV_INFO, &info) < 0)
+		return error_set(err, errno, "ask btrfs for its size");
+	if (size < info.total_bytes + GAIN_MIN)
+		return 0;
+	if (ioctl(target, BTRFS_IOC_RESIZE, &args) < 0)
+		return error_set(err, errno, "grow btrfs");
+	return 1;
+}
+
+int disk_grow_file_system(const char *device, const char *target, const char *type, struct error *err)
+{
+	cleanup_close int fd = open(device, O_RDONLY | O_CLOEXEC);
+	cleanup_close int folder = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+
+	if (size < 0)
+		return error_set(err, errno, "size of %s", device);
+	if (folder < 0)
+		return error_set(err, errno, "open %s", target);
+	return strcmp(type, "btrfs") == 0 ? grow_btrfs((uint64_t)size, folder, err)
+					  : grow_ext4(fd, (uint64_t)size, folder, err);
+}
