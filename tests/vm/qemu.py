@@ -48,14 +48,15 @@ def sha256(path):
 
 
 class Qemu:
-    """One QEMU process with a serial console, a monitor, a forwarded SSH port and a temporary folder; `with` ends it."""
+    """One QEMU process with a serial console, a monitor, forwarded ports (SSH, engine) and a temporary folder; `with` ends it."""
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix='b2d-qemu-'))
         self.disks = []
         self.log = b''
         self.process = None
-        self.ssh_port = free_port()
+        self.ssh_port, self.engine_port = free_port(), free_port()
+        self.network = 'user,model=virtio-net-pci'
 
     def __enter__(self):
         return self
@@ -98,7 +99,8 @@ class Qemu:
              '-display', 'none', '-nodefaults', '-vga', 'std', '-no-reboot',
              '-chardev', 'socket,id=console,path=console,server=on,wait=off', '-serial', 'chardev:console',
              '-qmp', 'unix:monitor,server=on,wait=off',
-             '-nic', f'user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22', *self.disks, *boot],
+             '-nic', f'{self.network},hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22,'
+             f'hostfwd=tcp:127.0.0.1:{self.engine_port}-:2376', *self.disks, *boot],
             cwd=self.folder, stdin=subprocess.DEVNULL, stderr=open(self.folder / 'stderr', 'wb'))
         self.serial = self._connect('console')
         self.began = time.monotonic()

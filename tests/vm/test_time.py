@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The clock: servers of DHCP and of the profile, a machine that was stopped; and servers that never answer hold up nothing."""
+import re
+import time
+
+from lan import CLIENT, SERVER, Lan
+from qemu import KERNEL, Qemu
+from tap import Story, contains, equal, finish, note, within
+
+story = Story()
+CLOSE = 1.6  # the RTC counts whole seconds
+
+
+def clock_error(qemu, ahead=0):
+    """How many seconds the guest's clock is outside of what it has to be, `ahead` of the host's: 0 when it is right."""
+    before = time.time() + ahead - CLOSE
+    found = int(qemu.ssh('date +%s').stdout)
+    after = time.time() + ahead + CLOSE
+    return min(0, found + 1 - before) or max(0, found - after)
+
+
+def is_right(qemu, ahead=0):
+    return clock_error(qemu, ahead) == 0
+
+
+@story.test('a DHCP server that never answers and time servers that never answer hold up nothing', vital=True)
+def mute_servers(qemu):
+    qemu.start(*KERNEL, *qemu.lan.options)
+    note(f'docker answers after {qemu.wait_engine(300):.1f} s')
+    within(30, 'eth1 was asked for', lambda: qemu.lan.dhcp_questions > 0)
+    equal(qemu.ssh('ip -4 -o addr show eth1').stdout, '', 'address of eth1')
+    contains(qemu.ssh('cat /boot.log').stdout, 'ntp: started', '/boot.log')
+    assert is_right(qemu), f'the clock is {clock_error(qemu)} s off after the boot'
+
+
+@story.test('an address that comes late is taken, with its time server and its domain')
+def late_lease(qemu):
+    qemu.lan.dhcp = True
+    within(60, 'eth1 has its address', lambda: CLIENT in qemu.ssh('ip -4 -o addr show eth1').stdout, pause=1)
+    contains(qemu.ssh('cat /etc/resolv.conf').stdout, 'search lan.test', '/etc/resolv.conf')
+    within(20, 'the time server of the lease is asked', lambda: qemu.lan.ntp_questions > 0)
+
+
+@story.test('the clock follows the time server, and is right again within 5 s when somebody sets it')
+def follows_server(qemu):
+    qemu.lan.ntp, qemu.lan.ntp_offset = True, 3600
+    qemu.ssh('sudo date -s "2031-05-06 07:08:09"')
+    within(5, 'the clock is the server\'s', lambda: is_right(qemu, 3600))
+    qemu.lan.ntp_offset = 0
+    qemu.ssh('sudo date -s "2001-05-06 07:08:09"')
+    within(5, 'the clock is the server\'s', lambda: is_right(qemu))
+    contains(qemu.ssh('cat /var/log/ntp.log').stdout, SERVER, '/var/log/ntp.log')
+
+
+@story.test('a machine that was stopped has the right time within 5 s, without a network, and its TLS goes on')
+def stopped(qemu):
+    qemu.lan.ntp = False
+    for seconds in (15, 4):
+        qemu.qmp('stop')
+        time.sleep(seconds)
+        qemu.qmp('cont')
+        start = time.monotonic()
+        within(6.5, 'the clock is right', lambda: is_right(qemu), pause=0.1)
+        note(f'right {time.monotonic() - start:.1f} s after a stop of {seconds} s, asked by SSH')
+    log = qemu.ssh('cat /boot.log').stdout
+    equal(len(re.findall('the machine was stopped for', log)), 2, 'lines in /boot.log')
+    note(qemu.ssh('docker --tlsverify -H tcp://127.0.0.1:2376 version --format "{{.Server.Version}}"').stdout)
+
+
+@story.test('PID 1 does not wake up often to keep the time')
+def wakeups(qemu):
+    count = 'grep ^voluntary /proc/1/status | tr -dc 0-9'
+    found = qemu.ssh(f'a=$({count}); sleep 20; b=$({count}); echo $((b - a))').stdout.strip()
+    note(f'{found} times in 20 s')
+    assert 1 <= int(found) <= 12, f'{found} wake-ups in 20 s'
+
+
+@story.test('NTP_SERVER in the profile is asked instead, and a blank one turns it off')
+def by_profile(qemu):
+    equal(qemu.ssh('tr "\\0" " " </proc/$(pidof b2d-sntp)/cmdline').stdout.split()[1:], [SERVER], 'servers by DHCP')
+    for value, servers in ((' ', []), ('10.0.2.2 ntp.example', ['10.0.2.2', 'ntp.example'])):
+        qemu.ssh(f'echo "NTP_SERVER=\'{value}\'" | sudo tee /var/lib/boot2docker/profile; sudo /etc/init.d/docker restart')
+        within(30, f'the servers are {servers}', lambda want=servers: qemu.ssh(
+            'p=$(pidof b2d-sntp) && tr "\\0" " " </proc/$p/cmdline', check=False).stdout.split()[1:] == want)
+
+
+if __name__ == '__main__':
+    with Qemu() as subject:
+        subject.lan = Lan()
+        subject.add_key_disk()
+        finish(story.run(subject, subject.tail))
