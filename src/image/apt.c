@@ -12,8 +12,8 @@
 
 #include "image/apt.h"
 
-#include "image/digest.h"
 #include "lib/alloc.h"
+#include "lib/digest.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/path.h"

@@ -14,12 +14,12 @@
 
 #include "image/archives.h"
 #include "image/deb.h"
-#include "image/digest.h"
 #include "image/kernel_config.h"
 #include "image/kernel_package.h"
 #include "lib/alloc.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
+#include "lib/digest.h"
 #include "lib/file.h"
 #include "lib/lock.h"
 #include "lib/log.h"

@@ -11,9 +11,9 @@
 #include "image/layer.h"
 
 #include "image/archives.h"
-#include "image/digest.h"
 #include "lib/alloc.h"
 #include "lib/buf.h"
+#include "lib/digest.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/proc.h"

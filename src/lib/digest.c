@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SHA-256 of bytes and files.
 
-#include "image/digest.h"
+#include "lib/digest.h"
 
 #include "lib/alloc.h"
 
