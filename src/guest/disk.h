@@ -24,7 +24,7 @@ struct disk_facts {
 	bool magic; // begins with the magic tar
 	bool zero; // the first DISK_BLANK_LEN bytes are zero
 	bool signature; // libblkid knows something on it: file system, RAID member, encryption, partition table
-	char *type, *label; // of the file system (or what else blkid calls a type: swap, crypto_LUKS); NULL
+	char *type, *label; // of the file system, or of what else blkid calls a type (swap, crypto_LUKS); NULL
 	char *table; // of the partition table: "gpt", "dos"; NULL
 };
 

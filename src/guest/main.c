@@ -20,6 +20,7 @@
 #include "ssh.h"
 #include "storage.h"
 #include "sysctl.h"
+#include "truststore.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,6 +54,7 @@ static const struct step boot_steps[] = {
 	{ "provision", home_provision, "storage", 0, 10000 },
 	{ "hostname", hostname_apply, "provision", 0, 10000 },
 	{ "home", home_userdata, "storage", 0, 10000 },
+	{ "certificates", truststore_fill, "provision", 0, 60000 },
 	{ "ssh-key", ssh_first_key, "storage", 0, 60000 },
 	{ "bootsync", engine_bootsync, "provision", 0, 0 }, // the user's: never killed
 	{ "engine-ready", engine_ready, "docker", 0, 0 },

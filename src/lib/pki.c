@@ -347,3 +347,60 @@ int pki_check(const char *ca_cert_path, const char *cert_path, const char *key_p
 		r = has_name(cert, names->items[i], cert_path, err);
 	return r;
 }
+
+static int append_pem(X509 *cert, const char *what, BIO *out, struct error *err)
+{
+	return PEM_write_bio_X509(out, cert) ? 0 : ssl_error(err, EIO, "encode certificate", what);
+}
+
+// A certificate in DER is an ASN.1 SEQUENCE from its first byte on, which no text begins with.
+static int read_der(const void *data, size_t len, const char *what, BIO *out, struct error *err)
+{
+	const unsigned char *p = data;
+	CLEANUP(cleanup_X509) X509 *cert = d2i_X509(NULL, &p, (long)len);
+
+	if (!cert || p != (const unsigned char *)data + len)
+		return ssl_error(err, EBADMSG, "read certificate", what);
+	return append_pem(cert, what, out, err) < 0 ? -EIO : 1;
+}
+
+static int read_pems(const void *data, size_t len, const char *what, BIO *out, struct error *err)
+{
+	CLEANUP(cleanup_BIO) BIO *in = BIO_new_mem_buf(data, (int)len);
+	int count = 0, r;
+
+	while (in) {
+		CLEANUP(cleanup_X509) X509 *cert = PEM_read_bio_X509(in, NULL, no_passphrase, NULL);
+
+		if (!cert)
+			break;
+		r = append_pem(cert, what, out, err);
+		if (r < 0)
+			return r;
+		count++;
+	}
+	// The end of the text is this error; any other one is a broken certificate.
+	if (!in || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		return ssl_error(err, EBADMSG, "read certificates of", what);
+	ERR_clear_error();
+	return count > 0 ? count : error_say(err, EBADMSG, "%s holds no certificate", what);
+}
+
+int pki_read_certificates(const void *data, size_t len, const char *what, struct buf *ret, struct error *err)
+{
+	CLEANUP(cleanup_BIO) BIO *out = BIO_new(BIO_s_mem());
+	char *text;
+	int r;
+
+	if (!out || len > PEM_MAX)
+		return error_say(err, EFBIG, "%s is too large for certificates: %zu bytes", what, len);
+	if (len > 0 && *(const unsigned char *)data == 0x30)
+		r = read_der(data, len, what, out, err);
+	else
+		r = read_pems(data, len, what, out, err);
+	if (r < 0)
+		return r;
+	long size = BIO_get_mem_data(out, &text);
+	buf_add(ret, text, (size_t)size);
+	return r;
+}

@@ -2,6 +2,7 @@
 // Certificates for Docker's TLS: a CA of our own, server and client certificates. OpenSSL behind it. ECDSA P-256, SHA-256.
 #pragma once
 
+#include "buf.h"
 #include "error.h"
 #include "strv.h"
 
@@ -34,3 +35,9 @@ int pki_make_cert(const struct pki_cert_spec *spec, struct error *err) MUST_CHEC
 // `names` (NULL: not asked). 0: not so; the reason is put into err. -errno: a file could not be read.
 int pki_check(const char *ca_cert_path, const char *cert_path, const char *key_path, const struct strv *names,
 	      time_t now, int margin_days, struct error *err) MUST_CHECK;
+
+// Reads the certificates in `data`, PEM with any number of them (keys and text beside them are passed over) or one in DER, and
+// appends each as PEM. Returns their number. -EBADMSG: one of them is broken, or there is none; `what` names the data in
+// errors, and nothing is appended.
+int pki_read_certificates(const void *data, size_t len, const char *what, struct buf *ret,
+			  struct error *err) MUST_CHECK;

@@ -147,6 +147,43 @@ static void foreign_bytes_are_refused(void **state)
 
 #define with_ca(test) cmocka_unit_test_setup_teardown(test, start, end)
 
+static void certificates_of_people_are_read_in_every_form(void **state)
+{
+	cleanup_buf struct buf one = BUF_INIT, two = BUF_INIT, der = BUF_INIT, all = BUF_INIT, again = BUF_INIT;
+	const char *to_der[] = { "openssl", "x509", "-in", ca, "-outform", "DER", NULL };
+	struct proc_spec spec = { .argv = to_der, .out = PROC_CAPTURE, .out_buf = &der };
+
+	(void)state;
+	assert_ok(file_read(ca, 65536, &one, &err), &err);
+	assert_ok(proc_check(&spec, &err), &err);
+	buf_printf(&two, "A CA of ours\n%s\r\nand again\n%s", buf_str(&one), buf_str(&one));
+	assert_ok(file_read(ca_key, 65536, &two, &err), &err); // a key beside them is none of our business
+	assert_int_equal(pki_read_certificates(one.data, one.len, "one", &all, &err), 1);
+	assert_string_equal(buf_str(&all), buf_str(&one));
+	assert_int_equal(pki_read_certificates(two.data, two.len, "two", &again, &err), 2);
+	assert_null(strstr(buf_str(&again), "KEY"));
+	buf_clear(&all);
+	assert_int_equal(pki_read_certificates(der.data, der.len, "der", &all, &err), 1);
+	assert_string_equal(buf_str(&all), buf_str(&one));
+}
+
+static void what_is_no_certificate_adds_nothing(void **state)
+{
+	cleanup_buf struct buf text = BUF_INIT, all = BUF_INIT;
+
+	(void)state;
+	assert_int_equal(pki_read_certificates("", 0, "empty", &all, &err), -EBADMSG);
+	assert_contains(err.msg, "empty holds no certificate");
+	assert_int_equal(pki_read_certificates("hello", 5, "text", &all, &err), -EBADMSG);
+	assert_int_equal(pki_read_certificates("\x30\x82\x01\x00", 4, "der", &all, &err), -EBADMSG);
+	assert_ok(file_read(ca, 65536, &text, &err), &err);
+	buf_puts(&text, "-----BEGIN CERTIFICATE-----\nMIIBroken\n-----END CERTIFICATE-----\n");
+	assert_int_equal(pki_read_certificates(text.data, text.len, "second.pem", &all, &err), -EBADMSG);
+	assert_contains(err.msg, "second.pem");
+	assert_int_equal(pki_read_certificates(text.data, text.len - 20, "cut.pem", &all, &err), -EBADMSG);
+	assert_int_equal(all.len, 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -155,6 +192,8 @@ int main(void)
 		with_ca(the_check_sees_names_time_and_key),
 		with_ca(a_certificate_of_another_ca_does_not_pass),
 		with_ca(foreign_bytes_are_refused),
+		with_ca(certificates_of_people_are_read_in_every_form),
+		with_ca(what_is_no_certificate_adds_nothing),
 	};
 
 	return cmocka_run_group_tests_name("pki", tests, NULL, NULL);
