@@ -17,6 +17,7 @@
 #include "mounts.h"
 #include "network.h"
 #include "ntp.h"
+#include "shares.h"
 #include "ssh.h"
 #include "storage.h"
 #include "sysctl.h"
@@ -51,6 +52,7 @@ static const struct step boot_steps[] = {
 	{ "docker-modules", modules_wanted, "mounts", 0, 60000 },
 
 	{ "storage", storage_mount, "virtio-modules", 0, 0 }, // a file system check takes what it takes
+	{ "shares", shares_mount, "virtio-modules", 0, 30000 },
 	{ "provision", home_provision, "storage", 0, 10000 },
 	{ "hostname", hostname_apply, "provision", 0, 10000 },
 	{ "home", home_userdata, "storage", 0, 10000 },

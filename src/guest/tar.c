@@ -100,29 +100,10 @@ bool tar_has_magic(const void *data, size_t len)
 // Opens the folder that `name` lies in, below `folder`, making what is missing. Symbolic links on the way are not followed.
 static int open_parent(const struct tar_unpack *how, const char *name, const char **ret_base, struct error *err)
 {
-	cleanup_close int dir = open(how->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const char *slash;
+	cleanup_free char *parent = path_dir(name);
 
-	if (dir < 0)
-		return error_set(err, errno, "open %s", how->folder);
-	while ((slash = strchr(name, '/'))) {
-		char part[256];
-		int next;
-
-		snprintf(part, sizeof(part), "%.*s", (int)(slash - name), name);
-		name = slash + 1;
-		if (!*part || strcmp(part, ".") == 0)
-			continue;
-		if (mkdirat(dir, part, 0755) == 0)
-			(void)!fchownat(dir, part, how->uid, how->gid, AT_SYMLINK_NOFOLLOW);
-		next = openat(dir, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (next < 0)
-			return error_set(err, errno, "open folder %s", part);
-		close(dir);
-		dir = next;
-	}
-	*ret_base = name;
-	return take_fd(&dir);
+	*ret_base = path_base(name);
+	return file_open_beneath(how->folder, parent, 0755, how->uid, how->gid, err);
 }
 
 static int make_folder(int dir, const char *base, const struct tar_unpack *how, mode_t mode, struct error *err)

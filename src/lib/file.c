@@ -4,6 +4,7 @@
 
 #include "alloc.h"
 #include "path.h"
+#include "strv.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -210,6 +211,33 @@ int file_mkdirs(const char *path, mode_t mode, struct error *err)
 	if (stat(path, &st) < 0)
 		return error_set(err, errno, "make folder %s", path);
 	return S_ISDIR(st.st_mode) ? 0 : error_set(err, ENOTDIR, "make folder %s", path);
+}
+
+int file_open_beneath(const char *folder, const char *path, mode_t mode, uid_t uid, gid_t gid, struct error *err)
+{
+	cleanup_close int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_strv struct strv parts = STRV_INIT;
+
+	if (dir < 0)
+		return error_set(err, errno, "open %s", folder);
+	strv_split(&parts, path, "/");
+	for (size_t i = 0; i < parts.count; i++) {
+		const char *part = parts.items[i];
+		int next;
+
+		if (strcmp(part, ".") == 0)
+			continue;
+		if (strcmp(part, "..") == 0)
+			return error_say(err, EPERM, "%s leads out of %s", path, folder);
+		if (mkdirat(dir, part, mode) == 0)
+			(void)!fchownat(dir, part, uid, gid, AT_SYMLINK_NOFOLLOW);
+		next = openat(dir, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (next < 0)
+			return error_set(err, errno, "open folder %s of %s below %s", part, path, folder);
+		close(dir);
+		dir = next;
+	}
+	return take_fd(&dir);
 }
 
 static int remove_entry(int dir_fd, const char *name, const char *shown, dev_t device, struct error *err);

@@ -41,6 +41,11 @@ void file_writer_abort(struct file_writer *w);
 int file_copy(const char *from, const char *to, mode_t mode, struct error *err) MUST_CHECK;
 // mkdir -p; existing folders are left as they are.
 int file_mkdirs(const char *path, mode_t mode, struct error *err) MUST_CHECK;
+// Opens the folder `path` below `folder` (both "a/b" and "/a/b" are meant below it; "." and empty components are passed over),
+// making what is missing with this mode and owner ((uid_t)-1: the caller). No symbolic link below `folder` is followed, and ".."
+// is refused: what is opened lies in `folder`, whoever wrote into it. Returns the fd.
+int file_open_beneath(const char *folder, const char *path, mode_t mode, uid_t uid, gid_t gid,
+		      struct error *err) MUST_CHECK;
 // rm -rf, does not follow symbolic links, does not leave the file system. A missing path is success.
 int file_remove_tree(const char *path, struct error *err) MUST_CHECK;
 // unlink; a missing file is success.
