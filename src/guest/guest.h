@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/error.h"
+#include "lib/strv.h"
 #include "options.h"
 
 #include <stdbool.h>
@@ -24,3 +25,7 @@ char *guest_path(const struct guest *g, const char *path);
 char *guest_read(const struct guest *g, const char *path);
 // Replaces a small text file beneath the root.
 int guest_write(const struct guest *g, const char *path, const char *text, struct error *err) MUST_CHECK;
+// The full paths of the files in a folder beneath the root whose names end in one of `endings` (NULL-terminated), sorted; hidden
+// ones not. At most GUEST_FILES_MAX. No folder: none.
+#define GUEST_FILES_MAX 1000
+void guest_files(const struct guest *g, const char *folder, const char *const *endings, struct strv *ret);

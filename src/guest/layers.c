@@ -13,13 +13,12 @@
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/strv.h"
+#include "loop_device.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/loop.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -69,36 +68,6 @@ static int explain_mount(const char *type, int code, const char *what, struct er
 	return error_set(err, code, "%s", what);
 }
 
-// The caller holds *ret_fd until the mount holds the device: without a holder AUTOCLEAR would detach it at once.
-static int attach_loop(const char *image, char **ret_device, int *ret_fd, struct error *err)
-{
-	cleanup_close int file = open(image, O_RDONLY | O_CLOEXEC);
-	cleanup_close int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	cleanup_close int loop = -1;
-	cleanup_free char *device = NULL;
-	struct loop_config config = { .info = { .lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR } };
-	int number;
-
-	if (file < 0)
-		return error_set(err, errno, "open layer %s", image);
-	if (control < 0)
-		return error_set(err, errno,
-				 "open /dev/loop-control (the kernel needs loop, built in or in /boot/modules)");
-	number = ioctl(control, LOOP_CTL_GET_FREE);
-	if (number < 0)
-		return error_set(err, errno, "get a free loop device");
-	device = xasprintf("/dev/loop%d", number);
-	loop = open(device, O_RDWR | O_CLOEXEC);
-	if (loop < 0)
-		return error_set(err, errno, "open %s", device);
-	config.fd = (uint32_t)file;
-	if (ioctl(loop, LOOP_CONFIGURE, &config) < 0)
-		return error_set(err, errno, "attach %s to %s", image, device);
-	*ret_device = take_ptr(device);
-	*ret_fd = take_fd(&loop);
-	return 0;
-}
-
 static int mount_layer(const char *name, struct buf *lower, struct error *err)
 {
 	cleanup_free char *image = xasprintf("/layers/%s", name);
@@ -106,7 +75,7 @@ static int mount_layer(const char *name, struct buf *lower, struct error *err)
 	cleanup_free char *what = xasprintf("mount layer %s", image);
 	cleanup_free char *device = NULL;
 	cleanup_close int loop = -1;
-	int r = attach_loop(image, &device, &loop, err);
+	int r = loop_device_attach(image, &device, &loop, err);
 
 	if (r < 0)
 		return r;

@@ -6,6 +6,7 @@
 #include "cron.h"
 #include "dhcp.h"
 #include "engine.h"
+#include "extensions.h"
 #include "home.h"
 #include "hostname.h"
 #include "init.h"
@@ -58,7 +59,8 @@ static const struct step boot_steps[] = {
 	{ "home", home_userdata, "storage", 0, 10000 },
 	{ "certificates", truststore_fill, "provision", 0, 60000 },
 	{ "ssh-key", ssh_first_key, "storage", 0, 60000 },
-	{ "bootsync", engine_bootsync, "provision", 0, 0 }, // the user's: never killed
+	{ "extensions", extensions_lay, "storage", 0, 300000 },
+	{ "bootsync", engine_bootsync, "provision extensions", 0, 0 }, // the user's: never killed
 	{ "engine-ready", engine_ready, "docker", 0, 0 },
 	{ "bootlocal", engine_bootlocal, "engine-ready", STEP_QUIET, 0 }, // the user's, in the background
 

@@ -4,40 +4,12 @@
 
 #include "lib/alloc.h"
 #include "lib/log.h"
-#include "lib/path.h"
 #include "lib/proc.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <string.h>
 
 #define FOLDER GUEST_DATA "/certs"
 #define BUNDLE "/etc/ssl/certs/ca-certificates.crt"
-#define FILES_MAX 1000
-
-static bool ends_in(const char *name, const char *ending)
-{
-	size_t len = strlen(name), end = strlen(ending);
-
-	return len > end && strcmp(name + len - end, ending) == 0;
-}
-
-void truststore_files(const struct guest *g, struct strv *ret)
-{
-	cleanup_free char *folder = guest_path(g, FOLDER);
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir)) && ret->count < FILES_MAX) {
-		cleanup_free char *path = path_join(folder, entry->d_name);
-
-		if (entry->d_name[0] != '.' && (ends_in(entry->d_name, ".pem") || ends_in(entry->d_name, ".crt")))
-			strv_push(ret, path);
-	}
-	if (dir)
-		closedir(dir);
-	strv_sort(ret);
-}
 
 static void log_lines(const char *text)
 {
@@ -50,6 +22,7 @@ static void log_lines(const char *text)
 
 int truststore_fill(struct guest *g, struct error *err)
 {
+	static const char *const endings[] = { ".pem", ".crt", NULL };
 	cleanup_free char *bundle = guest_path(g, BUNDLE);
 	cleanup_strv struct strv files = STRV_INIT, argv = STRV_INIT;
 	cleanup_buf struct buf said = BUF_INIT;
@@ -58,7 +31,7 @@ int truststore_fill(struct guest *g, struct error *err)
 	};
 	int r;
 
-	truststore_files(g, &files);
+	guest_files(g, FOLDER, endings, &files);
 	if (files.count == 0)
 		return 0;
 	strv_push(&argv, GUEST_PROGRAMS "/b2d-trust");

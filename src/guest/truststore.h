@@ -3,9 +3,6 @@
 #pragma once
 
 #include "guest.h"
-#include "lib/strv.h"
 
 // Step: adds the certificates of /var/lib/boot2docker/certs to the system's bundle; without any, does nothing at all.
 int truststore_fill(struct guest *g, struct error *err) MUST_CHECK;
-// The files whose certificates are to be trusted (*.pem, *.crt), sorted.
-void truststore_files(const struct guest *g, struct strv *ret);
