@@ -7,8 +7,8 @@ _boot2docker() {
 	while IFS= read -r line; do
 		COMPREPLY+=("${line%%$'\t'*}")
 	done < <(command "${COMP_WORDS[0]}" __complete "${COMP_WORDS[@]:1:COMP_CWORD-1}" "$partial" 2>/dev/null)
-	# A candidate such as "name=" is not finished.
-	[[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
+	# A candidate such as "name=" or "machine:" is not finished.
+	[[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *[=:] ]] || compopt -o nospace 2>/dev/null
 	return 0
 }
 

@@ -13,6 +13,7 @@
 #include "store.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 enum { KEY_FILE_MAX = 1 << 20, CERTS_LOCK_TIMEOUT_MS = 30 * 1000 };
@@ -62,7 +63,28 @@ static int make_client(const struct context *ctx, const char *org, struct error 
 	return pki_make_cert(&spec, err);
 }
 
-int certs_ensure(const struct context *ctx, struct error *err)
+static bool ca_is_own(const struct context *ctx)
+{
+	cleanup_free char *own = path_join(ctx->storage_path, "certs/ca.pem");
+
+	return strcmp(ctx->ca_cert, own) == 0;
+}
+
+// Keys first: a certificate without its key is never taken for a whole pair.
+static int forget_client(const struct context *ctx, struct error *err)
+{
+	bool own = ca_is_own(ctx);
+	const char *files[] = { ctx->client_key, ctx->client_cert, own ? ctx->ca_key : NULL, ctx->ca_cert, NULL };
+	int r = 0;
+
+	if (!own)
+		log_info("The CA %s is not the store's own: it stays as it is", ctx->ca_cert);
+	for (const char **file = files; *file && r == 0; file++)
+		r = file_unlink(*file, err);
+	return r;
+}
+
+static int ensure(const struct context *ctx, bool anew, struct error *err)
 {
 	cleanup_free char *dir = path_dir(ctx->ca_cert);
 	cleanup_free char *lock_path = path_join(ctx->storage_path, "certs.lock");
@@ -74,11 +96,23 @@ int certs_ensure(const struct context *ctx, struct error *err)
 		r = file_mkdirs(dir, 0700, err);
 	if (r == 0)
 		r = lock_take(lock_path, CERTS_LOCK_TIMEOUT_MS, &lock, err);
+	if (r == 0 && anew)
+		r = forget_client(ctx, err);
 	if (r == 0)
 		r = make_ca(ctx, org, err);
 	if (r == 0)
 		r = make_client(ctx, org, err);
 	return r < 0 ? error_wrap(err, "making the store's certificates") : 0;
+}
+
+int certs_ensure(const struct context *ctx, struct error *err)
+{
+	return ensure(ctx, false, err);
+}
+
+int certs_renew_client(const struct context *ctx, struct error *err)
+{
+	return ensure(ctx, true, err);
 }
 
 static int copy_into(const struct machine *m, const char *from, const char *name, mode_t mode, struct error *err)

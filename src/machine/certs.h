@@ -11,6 +11,9 @@ enum { CERT_DAYS = 1080, CERT_RENEW_DAYS = 30 };
 
 // Makes certs/{ca,ca-key,cert,key}.pem when they are missing; two commands at once make them once.
 int certs_ensure(const struct context *ctx, struct error *err) MUST_CHECK;
+// Makes a new client certificate, and a new CA unless --tls-ca-cert names one that is not the store's own. Machines keep the
+// copies they have, with which they are reached, until their certificates are made anew.
+int certs_renew_client(const struct context *ctx, struct error *err) MUST_CHECK;
 // Makes the machine's server certificate (names: --tls-san, its IP, localhost, 127.0.0.1) and copies the CA's and the
 // client's files into its folder.
 int certs_make_server(const struct machine *m, struct error *err) MUST_CHECK;

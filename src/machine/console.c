@@ -16,7 +16,7 @@ enum { TAIL_BYTES = 8192, TAIL_LINES = 20 };
 // The last bytes of the console.
 static int read_tail(const struct machine *m, struct buf *ret)
 {
-	cleanup_free char *path = m->driver->console_path(m);
+	cleanup_free char *path = m->driver->console_path ? m->driver->console_path(m) : NULL;
 	cleanup_close int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
 

@@ -2,7 +2,9 @@
 // The flags of `create` as a struct: those that all drivers share, then each driver's own.
 #pragma once
 
+#include "generic/generic.h"
 #include "lib/strv.h"
+#include "none/none.h"
 #include "qemu/qemu.h"
 #include "virtualbox/virtualbox.h"
 
@@ -20,4 +22,6 @@ struct create_options {
 
 	struct qemu_options qemu;
 	struct virtualbox_options virtualbox;
+	struct generic_options generic;
+	struct none_options none;
 };

@@ -2,10 +2,12 @@
 // The table of drivers, and what is the same for all of them; see driver.h.
 #include "driver.h"
 
+#include "generic/generic.h"
 #include "lib/alloc.h"
 #include "lib/buf.h"
 #include "lib/json.h"
 #include "lib/proc.h"
+#include "none/none.h"
 #include "qemu/qemu.h"
 #include "store.h"
 #include "virtualbox/virtualbox.h"
@@ -15,7 +17,7 @@
 
 enum { DEFAULT_ENGINE_PORT = 2376, DEFAULT_SSH_PORT = 22 };
 
-const struct driver *const drivers[] = { &qemu_driver, &virtualbox_driver, NULL };
+const struct driver *const drivers[] = { &qemu_driver, &virtualbox_driver, &generic_driver, &none_driver, NULL };
 
 const char *machine_state_name(enum machine_state state)
 {
@@ -85,6 +87,11 @@ const char *machine_ssh_host(const struct machine *m)
 	return m->driver && m->driver->ssh_host ? m->driver->ssh_host : machine_ip(m);
 }
 
+const char *machine_ssh_user(const struct machine *m)
+{
+	return json_str_at(m->config, "Driver.SSHUser", "docker");
+}
+
 int machine_ssh_port(const struct machine *m)
 {
 	return (int)json_int_at(m->config, "Driver.SSHPort", DEFAULT_SSH_PORT);
@@ -97,7 +104,18 @@ int machine_engine_port(const struct machine *m)
 
 char *machine_url(const struct machine *m)
 {
-	return xasprintf("tcp://%s:%d", machine_ip(m), machine_engine_port(m));
+	const char *ip = machine_ip(m);
+
+	// Docker Machine's driver none knows the URL alone.
+	return *ip ? xasprintf("tcp://%s:%d", ip, machine_engine_port(m))
+		   : xstrdup(json_str_at(m->config, "Driver.URL", ""));
+}
+
+int machine_end(struct machine *m, struct error *err)
+{
+	int r = m->driver->kill ? m->driver->kill(m, err) : 0;
+
+	return r == 0 && m->driver->remove ? m->driver->remove(m, err) : r;
 }
 
 int machine_get_state(struct machine *m, enum machine_state *ret, struct error *err)

@@ -48,11 +48,11 @@ struct driver {
 	int (*start)(struct machine *m, const char *provision, struct error *err);
 	// Presses the power button and waits until the machine is off; bounded.
 	int (*stop)(struct machine *m, struct error *err);
-	// Ends it at once. Not running is success. Must work on a damaged machine, of which only the folder is known.
+	// Ends it at once. Not running is success; NULL where `refuse` is set. Must work on a damaged machine, of which only the folder is known.
 	int (*kill)(struct machine *m, struct error *err);
 	// Bounded by timeout_ms; STATE_TIMEOUT when it does not answer.
 	int (*state)(struct machine *m, int timeout_ms, enum machine_state *ret, struct error *err);
-	// The file the guest's console goes to, or NULL. The caller frees.
+	// The file the guest's console goes to; NULL: none. The caller frees.
 	char *(*console_path)(const struct machine *m);
 
 	// The rest is for drivers whose guest is not reached as QEMU's is; NULL or false: nothing special.
@@ -61,6 +61,12 @@ struct driver {
 	// Called after start while the guest boots, without the lock: finds out its address and hands over what start
 	// could not. Sets Driver.IPAddress; the caller saves.
 	int (*attach)(struct machine *m, enum provision_kind kind, struct error *err);
+	// A host that is not ours to start and to end: says so of the verb, with Docker Machine's words. NULL: it is ours. Of a
+	// host that refuses, start has nothing to do (NULL: it is not provisioned either).
+	int (*refuse)(const char *verb, const char *participle, struct error *err);
+	bool over_network; // SSH to it leaves this host: its host key is kept at the first connection, and compared
+	// Starts it again, where that is more than stop and start. The guest is not waited for.
+	int (*restart)(struct machine *m, struct error *err);
 	// Takes away what the driver keeps outside the machine's folder. The machine does not run. Nothing there:
 	// success.
 	int (*remove)(struct machine *m, struct error *err);
@@ -76,10 +82,13 @@ int driver_get(const char *name, const struct driver **ret, struct error *err) M
 // Addresses, as config.json has them; borrowed from it.
 const char *machine_ip(const struct machine *m);
 const char *machine_ssh_host(const struct machine *m);
+const char *machine_ssh_user(const struct machine *m);
 int machine_ssh_port(const struct machine *m);
 int machine_engine_port(const struct machine *m);
 // tcp://IP:PORT. The caller frees.
 char *machine_url(const struct machine *m);
+// Ends it at once and takes away what its driver keeps outside the machine's folder: before the folder is removed.
+int machine_end(struct machine *m, struct error *err) MUST_CHECK;
 enum { STATE_TIMEOUT_MS = 5 * 1000 };
 // The state, through the driver, bounded by STATE_TIMEOUT_MS. A machine whose driver we do not have: an error naming
 // it.

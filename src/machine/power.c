@@ -6,6 +6,7 @@
 #include "power.h"
 
 #include "certs.h"
+#include "docker-context.h"
 #include "driver.h"
 #include "lib/alloc.h"
 #include "lib/file.h"
@@ -78,7 +79,11 @@ int power_wait(struct machine *m, enum provision_kind kind, bool is_locked, stru
 
 	if (r == 0 && m->driver->attach)
 		r = is_locked ? machine_save(m, err) : save_address(m, err);
-	return r < 0 ? r : machine_wait_ready(m, err);
+	if (r == 0)
+		r = machine_wait_ready(m, err);
+	if (r == 0)
+		docker_context_refresh(m);
+	return r;
 }
 
 // 1 when it was launched, 0 when it ran already.
@@ -91,6 +96,8 @@ static int launch_locked(struct machine *m, enum provision_kind *ret_kind, struc
 		return r;
 	if (state == STATE_RUNNING)
 		return 0;
+	if (m->driver->refuse)
+		return m->driver->refuse("start", "started", err);
 	bool resumes = m->driver->resumes && (state == STATE_SAVED || state == STATE_PAUSED);
 	if (state != STATE_STOPPED && !resumes)
 		return error_say(err, EBUSY, "machine \"%s\" is in state %s; end it with \"%s kill %s\" first", m->name,
@@ -133,11 +140,13 @@ int power_start(struct machine *given, struct error *err)
 }
 
 // Runs `end` unless the machine is stopped already.
-static int end_with(struct machine *m, const char *doing, const char *done,
+static int end_with(struct machine *m, const char *verb, const char *doing, const char *done,
 		    int (*end)(struct machine *m, struct error *err), struct error *err)
 {
 	enum machine_state state;
 
+	if (m->driver->refuse)
+		return m->driver->refuse(verb, done, err);
 	log_info("%s \"%s\"...", doing, m->name);
 	int r = m->driver->state(m, STATE_TIMEOUT_MS, &state, err);
 	if (r < 0)
@@ -154,16 +163,25 @@ static int end_with(struct machine *m, const char *doing, const char *done,
 
 int power_stop(struct machine *m, struct error *err)
 {
-	return end_with(m, "Stopping", "stopped", m->driver->stop, err);
+	return end_with(m, "stop", "Stopping", "stopped", m->driver->stop, err);
 }
 
 int power_kill(struct machine *m, struct error *err)
 {
-	return end_with(m, "Killing", "killed", m->driver->kill, err);
+	return end_with(m, "kill", "Killing", "killed", m->driver->kill, err);
+}
+
+static int restart_by_driver(struct machine *m, struct error *err)
+{
+	log_info("Restarting \"%s\"...", m->name);
+	int r = m->driver->restart(m, err);
+	return r < 0 ? r : machine_wait_ready(m, err);
 }
 
 int power_restart(struct machine *m, struct error *err)
 {
+	if (m->driver->restart)
+		return restart_by_driver(m, err);
 	int r = power_stop(m, err);
 
 	return r < 0 ? r : power_start(m, err);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+enum { ENGINE_PORT = 2376 };
 static const char GUEST_DIR[] = "/var/lib/boot2docker";
 
 // Inside single quotes only the quote itself is special.
@@ -51,6 +52,15 @@ static void add_flags(struct buf *b, const json_t *config, const char *path, con
 	}
 }
 
+// A VM's engine always listens on the same port, whatever port of the host is forwarded to it; a host of the network is
+// reached at the port it listens on.
+static int engine_port(const json_t *config)
+{
+	bool is_generic = strcmp(json_str_at(config, "DriverName", ""), "generic") == 0;
+
+	return is_generic ? (int)json_int_at(config, "Driver.EnginePort", ENGINE_PORT) : ENGINE_PORT;
+}
+
 void profile_write(const json_t *config, struct buf *ret)
 {
 	const char *storage = json_str_at(config, "HostOptions.EngineOptions.StorageDriver", "");
@@ -64,7 +74,8 @@ void profile_write(const json_t *config, struct buf *ret)
 	add_flags(ret, config, "HostOptions.EngineOptions.InsecureRegistry", "--insecure-registry ");
 	add_flags(ret, config, "HostOptions.EngineOptions.RegistryMirror", "--registry-mirror ");
 	add_flags(ret, config, "HostOptions.EngineOptions.ArbitraryFlags", "--");
-	buf_printf(ret, "\n'\nCACERT=%s/ca.pem\nDOCKER_HOST='-H tcp://0.0.0.0:2376'\nDOCKER_STORAGE=", GUEST_DIR);
+	buf_printf(ret, "\n'\nCACERT=%s/ca.pem\nDOCKER_HOST='-H tcp://0.0.0.0:%d'\nDOCKER_STORAGE=", GUEST_DIR,
+		   engine_port(config));
 	add_word(ret, *storage ? storage : "overlay2");
 	buf_printf(ret, "\nDOCKER_TLS=auto\nSERVERKEY=%s/server-key.pem\nSERVERCERT=%s/server.pem\n\n", GUEST_DIR,
 		   GUEST_DIR);

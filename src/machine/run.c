@@ -60,11 +60,33 @@ void run_log(const char *const *argv)
 
 int run_check(const char *const *argv, int timeout_ms, struct error *err)
 {
+	return run_output(argv, timeout_ms, NULL, err);
+}
+
+int run_output(const char *const *argv, int timeout_ms, struct buf *ret, struct error *err)
+{
 	// A process group of its own: Ctrl-C is ours to handle, not half of it the program's.
-	struct proc_spec spec = { .argv = argv, .timeout_ms = timeout_ms, .own_group = true };
+	struct proc_spec spec = { .argv = argv,
+				  .out = ret ? PROC_CAPTURE : PROC_NULL,
+				  .out_buf = ret,
+				  .timeout_ms = timeout_ms,
+				  .own_group = true };
 
 	run_log(argv);
 	return proc_check(&spec, err);
+}
+
+int run_for_user(const struct strv *argv, struct error *err)
+{
+	struct proc_spec spec = { .argv = (const char *const *)strv_argv(argv),
+				  .in = PROC_INHERIT,
+				  .out = PROC_INHERIT,
+				  .errs = PROC_INHERIT,
+				  .timeout_ms = -1 };
+
+	run_log(spec.argv);
+	fflush(NULL);
+	return proc_run(&spec, err);
 }
 
 int run_require(const char *program, const char *hint, struct error *err)

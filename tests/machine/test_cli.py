@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host command as scripts see it: strings, exit codes and the store, with a fake QEMU instead of machines."""
 import contextlib
+import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -123,7 +125,7 @@ def precreate(store):
 
 @story.test('a verb that is not there yet says so; an unknown one, too')
 def verbs(store):
-    contains(store.error('scp', 'a', 'b'), "'scp' is not there yet", 'scp')
+    contains(store.error('socket'), "'socket' is not there yet", 'socket')
     contains(store.error('frobnicate'), "'frobnicate' is not a command", 'unknown')
     contains(store.out('help'), 'Create a machine', 'help')
     contains(store.out('create', '--help'), '--qemu-disk-size MB', 'create --help')
@@ -326,6 +328,136 @@ def unknown_fields(store):
     equal(store.config('default'), config, 'config.json')
 
 
+class Fakes:
+    """Programs that print their arguments, before the others on PATH."""
+
+    def __init__(self, store, *names):
+        self.folder = Path(tempfile.mkdtemp(dir=store.folder))
+        self.path = f'{self.folder}:{os.environ["PATH"]}'
+        for name in names:
+            # What -F names is there only while the program runs.
+            (self.folder / name).write_text('#!/bin/sh\nprintf "%s\\n" "$0" "$@"\nwhile [ $# -gt 0 ]; do\n'
+                                            'case $1 in -F) cat "$2";; "ssh -F"*) cat "${1#ssh -F }";; esac; shift; done\nexit 42\n')
+            (self.folder / name).chmod(0o755)
+
+
+@story.test('scp: names stay words, either side may be a machine, the program\'s exit status is ours')
+def scp(store):
+    path = Fakes(store, 'scp', 'rsync').path
+    ours = store.config('default')['Driver']
+    words = store.out('scp', '-r', '-q', '--', 'default:a b $(touch x)"', './-odd:name', PATH=path, status=42).splitlines()
+    contains('\n'.join(words), '\n-3\n-F\n', 'through this host')
+    contains('\n'.join(words), '\n-r\n-q\n--\ndefault:a b $(touch x)"\n./-odd:name\nHost default\n', 'words')
+    contains('\n'.join(words), f'\tIdentityFile "{store.machine("default")}/id_rsa"\n\tPort {ours["SSHPort"]}\n\tUser docker\n'
+             '\tHostName 127.0.0.1', 'ssh_config')
+    said = store.out('scp', '-d', '/etc/passwd', 'me@default:/tmp/x', PATH=path, status=42)
+    contains(said, '\n--progress\n--\n/etc/passwd\nme@default:/tmp/x\nHost default\n', 'rsync')
+    equal(store.error('scp', 'a'), 'Improper number of arguments: scp [-r] [-d] [-q] SRC DST', 'one word')
+    contains(store.error('scp', 'a', 'b'), 'neither a nor b names a machine', 'no machine')
+    contains(store.error('scp', 'a', 'nobody:b'), 'Docker machine "nobody" does not exist', 'unknown')
+    contains(store.error('scp', '-d', 'default:a', 'default:b'), 'rsync (--delta) cannot copy from machine to machine', 'delta')
+
+
+@story.test('mount: sshfs with the machine\'s key; -u unmounts; without a machine default is meant')
+def mount(store):
+    path = Fakes(store, 'sshfs', 'fusermount3').path
+    words = store.out('mount', '/home/docker/a b', '/mnt/x y', PATH=path, status=42)
+    contains(words, '\n--\ndefault:/home/docker/a b\n/mnt/x y\nHost default\n', 'sshfs')
+    contains(store.out('mount', 'default:/data', PATH=path, status=42), '\ndefault:/data\n/data\n', 'the same place here')
+    equal(store.out('mount', '-u', 'default:/data', '/mnt', PATH=path, status=42).splitlines()[1:], ['-u', '--', '/mnt'], '-u')
+    contains(store.error('mount', 'nobody:/data'), '"nobody" does not exist', 'unknown')
+    contains(store.error('mount', '/data', PATH=str(store.folder / 'bin')), 'sshfs is not installed', 'no sshfs')
+
+
+def meta_of(store, context):
+    folder = store.folder / '.docker' / 'contexts' / 'meta' / hashlib.sha256(context.encode()).hexdigest()
+    return folder / 'meta.json'
+
+
+@story.test('create makes a docker context that the docker client reads; default\'s is named boot2docker')
+def docker_context(store):
+    meta = json.loads(meta_of(store, 'boot2docker').read_text())
+    equal(meta['Endpoints']['docker']['Host'], store.out('url').strip(), 'Host')
+    tls = store.folder / '.docker/contexts/tls' / meta_of(store, 'boot2docker').parent.name / 'docker'
+    equal(sorted(entry.name for entry in tls.iterdir()), ['ca.pem', 'cert.pem', 'key.pem'], 'files')
+    equal(oct((tls / 'key.pem').stat().st_mode & 0o777), '0o600', 'mode of the key')
+    if shutil.which('docker'):
+        said = subprocess.run(['docker', 'context', 'inspect', 'boot2docker'], env=store.environ({}), check=True,
+                              capture_output=True, text=True).stdout
+        contains(said, '"key.pem"', 'docker context inspect')
+
+
+@story.test('use makes it the current context, keeps the client\'s other settings, and says when a variable overrides it')
+def use(store):
+    config = store.folder / '.docker' / 'config.json'
+    config.write_text('{"auths": {"r.example": {"auth": "c2VjcmV0"}}}')
+    printed = store.run('use', DOCKER_HOST='tcp://elsewhere:2376')
+    equal(printed.stdout, 'Current context is now "boot2docker"\n', 'stdout')
+    contains(printed.stderr, 'DOCKER_HOST environment variable overrides', 'stderr')
+    equal(json.loads(config.read_text()), {'auths': {'r.example': {'auth': 'c2VjcmV0'}}, 'currentContext': 'boot2docker'}, 'config')
+    if shutil.which('docker'):
+        equal(subprocess.run(['docker', 'context', 'show'], env=store.environ({}), check=True, capture_output=True,
+                             text=True).stdout, 'boot2docker\n', 'docker context show')
+    store.run('use', '-u')
+    equal(json.loads(config.read_text()), {'auths': {'r.example': {'auth': 'c2VjcmV0'}}}, 'config after -u')
+
+
+@story.test('rm removes the machine\'s context, also the current one; a context that is not ours is never touched')
+def context_removed(store):
+    foreign = meta_of(store, 'work')
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text('{"Name":"work","Metadata":{},"Endpoints":{"docker":{"Host":"tcp://a:1"}}}')
+    contains(store.out('create', 'work'), 'there is a docker context "work" that is not this machine\'s', 'create')
+    contains(store.error('use', 'work'), 'that is not this machine\'s', 'use')
+    store.run('create', 'mine')
+    store.run('use', 'mine')
+    store.run('rm', '-y', 'work', 'mine')
+    contains(foreign.read_text(), 'tcp://a:1', 'the foreign one')
+    assert not meta_of(store, 'mine').parent.exists(), 'the context stays'
+    assert 'currentContext' not in json.loads((store.folder / '.docker/config.json').read_text()), 'it is still current'
+
+
+@story.test('driver none: an engine somewhere; only its URL is known, nothing is started or ended')
+def none(store):
+    equal(store.run('create', '-d', 'none', 'x', status=3).stderr,
+          'Error with pre-create check: "--url option is required when no driver is selected"\n', 'no --url')
+    contains(store.error('create', '-d', 'none', '--url', 'http://a:1', 'far', status=3), 'only tcp://HOST[:PORT]', 'scheme')
+    store.run('create', '-d', 'none', '--url', 'tcp://192.0.2.7:2377', 'far')
+    equal(store.out('url', 'far'), 'tcp://192.0.2.7:2377\n', 'url')
+    equal(store.out('status', 'far'), 'Running\n', 'status')
+    contains(store.out('env', 'far'), 'export DOCKER_HOST="tcp://192.0.2.7:2377"', 'env')
+    contains(store.out('ls', '-t', '1', '--filter', 'name=far'), 'none     ', 'ls')
+    for verb, said in (('stop', 'stopped'), ('kill', 'killed')):
+        equal(store.error(verb, 'far'), f'hosts without a driver cannot be {said}', verb)
+    contains(store.error('provision', 'far'), 'has no driver', 'provision')
+    equal(store.out('rm', '-y', 'far').splitlines()[-1], 'Successfully removed far', 'rm')
+
+
+@story.test('driver generic: what it needs, and what it does not do')
+def generic(store):
+    equal(store.run('create', '-d', 'generic', 'x', status=3).stderr,
+          'Error with pre-create check: "generic driver requires the --generic-ip-address option"\n', 'no address')
+    contains(store.error('create', '-d', 'generic', '--generic-ip-address', '127.0.0.1', '--generic-ssh-key', '/nowhere', 'x',
+                         status=3), '/nowhere', 'key')
+    port = store.config('default')['Driver']['SSHPort']  # greets as SSH does and closes
+    said = store.error('create', '-d', 'generic', '--generic-ip-address', '127.0.0.1', '--generic-ssh-port', port,
+                       '--generic-ssh-key', store.machine('default') / 'id_rsa', 'x')
+    contains(said, 'Error creating machine: on machine "x"', 'SSH that does not go on')
+    assert not store.machine('x').exists(), 'something half-made stays'
+
+
+@story.test('regenerate-certs asks; a no changes nothing; provision and it tell what is wrong with SSH')
+def regenerate(store):
+    before = (store.machine('default') / 'server.pem').read_bytes()
+    equal(store.out('regenerate-certs', stdin='n\n'),
+          'Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): ', 'question')
+    equal((store.machine('default') / 'server.pem').read_bytes(), before, 'server.pem')
+    authority = (store.path / 'certs' / 'ca.pem').read_bytes()
+    contains(store.error('regenerate-certs', '-f', '--client-certs', 'nobody'), '"nobody" does not exist', 'unknown')
+    equal((store.path / 'certs' / 'ca.pem').read_bytes(), authority, 'ca.pem')
+    contains(store.error('provision'), 'on machine "default"', 'provision')
+
+
 @story.test('a port that is taken: the next free one, at create and at start')
 def ports(store):
     used = store.config('default')['Driver']
@@ -510,10 +642,10 @@ def bad_image(store):
 @story.test('an image may be a folder with kernel and initrd, or a file:// URL')
 def folder_image(store):
     store.run('create', '--qemu-boot2docker-url', store.folder / 'tree' / 'boot', 'plain')
-    equal((store.machine('plain') / 'initrd.img').read_bytes(), (store.folder / 'tree/boot/initrd.img').read_bytes(), 'initrd')
+    equal((store.machine('plain') / 'system' / 'initrd.img').read_bytes(), (store.folder / 'tree/boot/initrd.img').read_bytes(), 'initrd')
     store.run('rm', '-y', 'plain')
     store.run('create', '--qemu-boot2docker-url', f'file://{store.iso}', 'plain')
-    equal((store.machine('plain') / 'vmlinuz').read_bytes(), (store.folder / 'tree/boot/vmlinuz').read_bytes(), 'kernel')
+    equal((store.machine('plain') / 'system' / 'vmlinuz').read_bytes(), (store.folder / 'tree/boot/vmlinuz').read_bytes(), 'kernel')
     store.run('rm', '-y', 'plain')
 
 

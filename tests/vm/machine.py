@@ -66,7 +66,8 @@ class Machine:
         self.name = name
         self.store = Path(tempfile.mkdtemp(prefix='b2d-vm-'))
         self.folder = self.store / 'machines' / name
-        self.environment = dict(os.environ, MACHINE_STORAGE_PATH=str(self.store))
+        # The docker contexts that create makes are the test's own, too.
+        self.environment = dict(os.environ, MACHINE_STORAGE_PATH=str(self.store), DOCKER_CONFIG=str(self.store / 'docker'))
 
     def __enter__(self):
         return self

@@ -120,6 +120,20 @@ static void offer_machines(const struct line *line, const struct command *comman
 			offer(line, names.items[i], NULL);
 }
 
+// "[MACHINE:]PATH": a machine's name with its colon. The path behind it is not known here.
+static void offer_places(const struct line *line)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+
+	if (machine_list(line->ctx, &names, NULL) < 0)
+		return;
+	for (size_t i = 0; i < names.count; i++) {
+		cleanup_buf struct buf place = BUF_INIT;
+		buf_printf(&place, "%s:", names.items[i]);
+		offer(line, buf_str(&place), NULL);
+	}
+}
+
 static void complete_command(const struct line *line, const struct command *command, size_t first)
 {
 	if (is_value(line, command->options, line->at, first))
@@ -129,6 +143,8 @@ static void complete_command(const struct line *line, const struct command *comm
 	else if (line->partial[0] == '-' && !(command->raw && count_operands(line, command, first))) {
 		offer_flags(line, command->options);
 		offer(line, "--help", "Show help");
+	} else if (strstr(command->arguments, "[MACHINE:]PATH")) {
+		offer_places(line);
 	} else {
 		offer_machines(line, command, first);
 	}

@@ -9,6 +9,7 @@
 
 #include "../certs.h"
 #include "../config.h"
+#include "../docker-context.h"
 #include "../power.h"
 #include "../run.h"
 #include "../store.h"
@@ -27,7 +28,8 @@ enum { EXIT_PRECREATE = 3 };
 
 static const struct option_row shared_rows[] = {
 	{ "driver", 'd', OPTION_STRING, FIELD(driver), "MACHINE_DRIVER", .argument = "NAME",
-	  .help = "Driver to create machine with: qemu, virtualbox (default: the one whose program is installed)" },
+	  .help = "Driver to create machine with: qemu, virtualbox, generic, none (default: the one whose program is "
+		  "installed)" },
 	{ "engine-install-url", 0, OPTION_STRING, FIELD(engine_install_url), "MACHINE_DOCKER_INSTALL_URL",
 	  "https://get.docker.com", "URL", "Accepted for compatibility: the engine is in the image" },
 	{ "engine-opt", 0, OPTION_LIST, FIELD(engine_opt), "ENGINE_OPT", .argument = "FLAG=VALUE",
@@ -109,9 +111,10 @@ static int make(struct machine *m, struct error *err)
 		r = m->driver->create(m, err);
 	if (r == 0)
 		r = interrupt_check(err);
-	if (r < 0)
+	if (r < 0 || !m->driver->start)
 		return r;
-	log_info("(%s) Starting the VM...", m->name);
+	if (!m->driver->refuse)
+		log_info("(%s) Starting the VM...", m->name);
 	r = power_launch(m, PROVISION_ALL, err);
 	if (r == 0)
 		r = power_wait(m, PROVISION_ALL, true, err);
@@ -123,9 +126,17 @@ static void undo(struct machine *m)
 {
 	struct error err = ERROR_INIT;
 
-	if (m->driver->kill(m, &err) < 0 || (m->driver->remove && m->driver->remove(m, &err) < 0) ||
-	    file_remove_tree(m->dir, &err) < 0)
+	if (machine_end(m, &err) < 0 || file_remove_tree(m->dir, &err) < 0)
 		log_warn("%s; remove what is left with \"%s rm -f %s\"", err.msg, m->ctx->program, m->name);
+}
+
+// A machine is whole without it, so what goes wrong is only said.
+static void add_context(const struct machine *m)
+{
+	struct error err = ERROR_INIT;
+
+	if (docker_context_write(m, &err) < 0)
+		log_info("(%s) No docker context: %s", m->name, err.msg);
 }
 
 static int create(const struct context *ctx, const char *name, const struct driver *driver,
@@ -149,6 +160,8 @@ static int create(const struct context *ctx, const char *name, const struct driv
 	r = make(m, err);
 	if (r < 0)
 		undo(m);
+	else
+		add_context(m);
 	return r;
 }
 
@@ -185,7 +198,8 @@ static int run(const struct context *ctx, void *arg, const struct strv *operands
 }
 
 // The drivers' rows stand behind the shared ones.
-static const struct option_row *const tables[] = { shared_rows, qemu_options_rows, virtualbox_options_rows, NULL };
+static const struct option_row *const tables[] = { shared_rows,          qemu_options_rows, virtualbox_options_rows,
+						   generic_options_rows, none_options_rows, NULL };
 
 const struct command command_create = {
 	.name = "create",

@@ -2,10 +2,10 @@
 // `rm`: removes machines, the whole ones and the damaged.
 #include "commands.h"
 
+#include "../docker-context.h"
 #include "../driver.h"
+#include "../prompt.h"
 #include "../store.h"
-#include "lib/alloc.h"
-#include "lib/buf.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
@@ -28,22 +28,11 @@ static const struct option_row *const tables[] = { rows, NULL };
 
 static bool confirm(const struct strv *names)
 {
-	char answer[64];
-
 	fputs("About to remove ", stdout);
 	for (size_t i = 0; i < names->count; i++)
 		printf("%s%s", i ? ", " : "", names->items[i]);
-	fputs("\nWARNING: This action will delete both local reference and remote instance.\nAre you sure? (y/n): ",
-	      stdout);
-	fflush(stdout);
-	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
-}
-
-static int end_by_driver(struct machine *m, struct error *err)
-{
-	int r = m->driver->kill(m, err);
-
-	return r == 0 && m->driver->remove ? m->driver->remove(m, err) : r;
+	return prompt_yes("\nWARNING: This action will delete both local reference and remote instance.\n"
+			  "Are you sure? (y/n): ");
 }
 
 // A machine whose config.json is damaged belongs to some driver: each ends what it may have left running in the folder.
@@ -54,7 +43,7 @@ static int kill_by_any_driver(const struct context *ctx, const char *name, struc
 
 	for (const struct driver *const *d = drivers; *d && r == 0; d++) {
 		m->driver = *d;
-		r = end_by_driver(m, err);
+		r = machine_end(m, err);
 	}
 	return r;
 }
@@ -68,7 +57,7 @@ static int end_machine(const struct context *ctx, const char *name, bool force, 
 	if (r == 0)
 		r = machine_require_driver(m, &why);
 	if (r == 0)
-		return end_by_driver(m, err);
+		return machine_end(m, err);
 	if (force && machine_exists(ctx, name))
 		return kill_by_any_driver(ctx, name, err);
 	*err = why;
@@ -83,12 +72,14 @@ static int remove_one(const struct context *ctx, const char *name, bool force, s
 		cleanup_machine struct machine *none = NULL;
 		return machine_load(ctx, name, &none, err);
 	}
-	cleanup_free char *dir = xasprintf("%s/machines/%s", ctx->storage_path, name);
+	cleanup_machine struct machine *m = machine_new(ctx, name);
 	int r = machine_lock(ctx, name, &lock, err);
 	if (r == 0)
 		r = end_machine(ctx, name, force, err);
 	if (r == 0)
-		r = file_remove_tree(dir, err);
+		r = docker_context_remove(m, err);
+	if (r == 0)
+		r = file_remove_tree(m->dir, err);
 	if (r == 0)
 		log_info("Successfully removed %s", name);
 	return r < 0 ? error_wrap(err, "Error removing host \"%s\"", name) : 0;

@@ -2,32 +2,19 @@
 // `ssh`: a shell or a command on a machine, through the system's ssh with the machine's key.
 #include "commands.h"
 
-#include "../driver.h"
 #include "../each.h"
 #include "../remote.h"
 #include "../run.h"
-#include "lib/alloc.h"
 #include "lib/proc.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 
 static void build(const struct machine *m, const struct strv *operands, struct strv *argv)
 {
 	remote_command(m, argv);
 	for (size_t i = 1; i < operands->count; i++)
 		strv_push(argv, operands->items[i]);
-}
-
-static int require_running(struct machine *m, struct error *err)
-{
-	enum machine_state state;
-	int r = machine_get_state(m, &state, err);
-
-	if (r == 0 && state != STATE_RUNNING)
-		r = error_say(err, ESHUTDOWN, "Error: Cannot run SSH command: Host \"%s\" is not running", m->name);
-	return r;
 }
 
 static int run(const struct context *ctx, void *options, const struct strv *operands, struct error *err)
@@ -42,7 +29,7 @@ static int run(const struct context *ctx, void *options, const struct strv *oper
 		strv_push(&name, operands->items[0]);
 	int r = machine_named(ctx, &name, &m, err);
 	if (r == 0)
-		r = require_running(m, err);
+		r = remote_require_running(m, err);
 	if (r == 0)
 		r = proc_find("ssh", &program, err);
 	if (r < 0)

@@ -16,9 +16,9 @@
 #include "internal.h"
 
 #include "../certs.h"
+#include "../handover.h"
 #include "../net.h"
 #include "../ports.h"
-#include "../provision.h"
 #include "../remote.h"
 #include "../run.h"
 #include "../wait.h"
@@ -29,7 +29,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	START_TIMEOUT_MS = 120 * 1000,
@@ -228,28 +227,6 @@ static int learn_address(struct machine *m, struct error *err)
 	return r;
 }
 
-static int provision(const struct machine *m, enum provision_kind kind, struct error *err)
-{
-	bool all = kind == PROVISION_ALL;
-	cleanup_buf struct buf tar = BUF_INIT;
-	// The name has letters, digits, "-" and "." only.
-	cleanup_free char *name = xasprintf("sudo /usr/bin/sethostname %s && ", m->name);
-	cleanup_free char *command =
-		xasprintf("sudo mkdir -p /var/lib/boot2docker && sudo tar -x -f - -C /var/lib/boot2docker && "
-			  "%ssudo /etc/init.d/docker restart",
-			  all ? name : "");
-
-	int r = provision_tar(m, !all, time(NULL), &tar, err);
-	if (r < 0)
-		return r;
-	log_info("(%s) Copying certs to the remote machine...", m->name);
-	return remote_run(
-		m,
-		&(struct remote_run){
-			.command = command, .input = tar.data, .input_len = tar.len, .timeout_ms = REMOTE_TIMEOUT_MS },
-		err);
-}
-
 int virtualbox_attach(struct machine *m, enum provision_kind kind, struct error *err)
 {
 	struct error why = ERROR_INIT;
@@ -265,7 +242,7 @@ int virtualbox_attach(struct machine *m, enum provision_kind kind, struct error 
 		if (kind == PROVISION_NONE)
 			kind = PROVISION_CERTIFICATES;
 	}
-	return r < 0 || kind == PROVISION_NONE ? r : provision(m, kind, err);
+	return r < 0 || kind == PROVISION_NONE ? r : handover_over_ssh(m, kind, err);
 }
 
 // --- end ---
