@@ -7,9 +7,13 @@
 // order, the first on top. Each is mounted through a loop device; an overlay joins them below a tmpfs, which takes all that is
 // written. The mounts of the kernel's file systems move along, the overlay is moved over "/", and this process changes its root
 // to it. The layers' files stay in the (now unreachable) initramfs: the system runs from memory, the boot medium can go.
+//
+// A layer NAME.squashfs that is empty is on a disk whose serial number is "layer-NAME" (see HACKING.md, "What the host hands to
+// a machine"): it takes no memory, and is read only as far as it is used.
 #include "layers.h"
 
 #include "lib/alloc.h"
+#include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/strv.h"
@@ -18,6 +22,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/virtio_blk.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -26,6 +31,8 @@
 #define NEW_ROOT "/newroot"
 #define WRITABLE "/writable" // the tmpfs with the overlay's upper and work folders
 #define LOWER "/lower"
+#define SUFFIX ".squashfs"
+#define DISK_WAIT_MS 10000
 
 static int insert_module(const char *path, struct error *err)
 {
@@ -70,12 +77,11 @@ static int explain_mount(const char *type, int code, const char *what, struct er
 
 static int mount_layer(const char *name, struct buf *lower, struct error *err)
 {
-	cleanup_free char *image = xasprintf("/layers/%s", name);
 	cleanup_free char *target = xasprintf(LOWER "/%s", name);
-	cleanup_free char *what = xasprintf("mount layer %s", image);
+	cleanup_free char *what = xasprintf("mount layer %s", name);
 	cleanup_free char *device = NULL;
 	cleanup_close int loop = -1;
-	int r = loop_device_attach(image, &device, &loop, err);
+	int r = attach_layer(name, &device, &loop, err);
 
 	if (r < 0)
 		return r;
@@ -86,6 +92,13 @@ static int mount_layer(const char *name, struct buf *lower, struct error *err)
 	return 0;
 }
 
+static bool is_layer(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > strlen(SUFFIX) && strcmp(name + len - strlen(SUFFIX), SUFFIX) == 0;
+}
+
 static int list_layers(struct strv *ret, struct error *err)
 {
 	DIR *dir = opendir("/layers");
@@ -94,7 +107,7 @@ static int list_layers(struct strv *ret, struct error *err)
 	if (!dir)
 		return error_set(err, errno, "open /layers (is this initrd ours?)");
 	while ((entry = readdir(dir)))
-		if (strlen(entry->d_name) > 9 && strcmp(entry->d_name + strlen(entry->d_name) - 9, ".squashfs") == 0)
+		if (is_layer(entry->d_name))
 			strv_push(ret, entry->d_name);
 	closedir(dir);
 	if (ret->count == 0)

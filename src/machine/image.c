@@ -7,9 +7,11 @@
 #include "image.h"
 
 #include "lib/alloc.h"
+#include "lib/digest.h"
 #include "lib/file.h"
 #include "lib/path.h"
 #include "store.h"
+#include "system.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -25,8 +27,8 @@ static const char INSTALLED_ISO[] = B2D_DATADIR "/boot2docker.iso";
 static const struct boot_file {
 	const char *in_iso, *name;
 } boot_files[] = {
-	{ "boot/vmlinuz", "vmlinuz" },
-	{ "boot/initrd.img", "initrd.img" },
+	{ "boot/vmlinuz", SYSTEM_KERNEL },
+	{ "boot/initrd.img", SYSTEM_INITRD },
 };
 
 static char *cache_path(const struct context *ctx)
@@ -146,16 +148,35 @@ int image_extract(const char *iso, const char *into_dir, struct error *err)
 	return r;
 }
 
-static int copy_folder(const struct machine *m, const char *source, struct error *err)
+static int copy_folder(const char *source, const char *into_dir, struct error *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(boot_files) && r == 0; i++) {
 		cleanup_free char *from = path_join(source, boot_files[i].name);
-		cleanup_free char *to = machine_path(m, boot_files[i].name);
+		cleanup_free char *to = path_join(into_dir, boot_files[i].name);
 		r = file_copy(from, to, 0644, err);
 	}
 	return r;
+}
+
+// A digest of both files.
+static int digest_folder(const char *folder, char ret_hex[DIGEST_HEX_LEN], struct error *err)
+{
+	cleanup_free char *kernel = path_join(folder, SYSTEM_KERNEL);
+	cleanup_free char *initrd = path_join(folder, SYSTEM_INITRD);
+	char parts[2][DIGEST_HEX_LEN];
+	struct digest *d;
+	int r = digest_file(kernel, parts[0], err);
+
+	if (r == 0)
+		r = digest_file(initrd, parts[1], err);
+	if (r < 0)
+		return r;
+	d = digest_new();
+	digest_add(d, parts, sizeof(parts));
+	digest_finish(d, ret_hex);
+	return 0;
 }
 
 // Brings the cached image up to date with the source: the same size and not older is taken as the same.
@@ -213,6 +234,7 @@ int image_install(const struct machine *m, const char *url, struct error *err)
 {
 	cleanup_free char *iso = machine_path(m, "boot2docker.iso");
 	cleanup_free char *source = NULL;
+	char digest[DIGEST_HEX_LEN];
 	struct stat st;
 
 	int r = find_source(m->ctx, url, &source, err);
@@ -220,8 +242,12 @@ int image_install(const struct machine *m, const char *url, struct error *err)
 		return r;
 	if (stat(source, &st) < 0)
 		return error_set(err, errno, "read %s", source);
-	if (S_ISDIR(st.st_mode))
-		return copy_folder(m, source, err);
+	if (S_ISDIR(st.st_mode)) {
+		r = digest_folder(source, digest, err);
+		return r < 0 ? r : system_install(m, digest, copy_folder, source, err);
+	}
 	r = copy_iso(m, source, &st, !url || !*url, err);
-	return r < 0 ? r : image_extract(iso, m->dir, err);
+	if (r == 0)
+		r = digest_file(iso, digest, err);
+	return r < 0 ? r : system_install(m, digest, image_extract, iso, err);
 }

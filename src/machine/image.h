@@ -10,8 +10,8 @@ struct machine;
 // Is there an image? `url` is what the user gave, or empty for the default: $B2D_ISO, else the installed one, else the
 // cache's. Nothing is written.
 int image_check(const struct context *ctx, const char *url, struct error *err) MUST_CHECK;
-// Puts the image into the machine's folder: boot2docker.iso (when it is an ISO), vmlinuz and initrd.img. The default
-// image goes through cache/boot2docker.iso.
+// Puts the image into the machine's folder: boot2docker.iso (when it is an ISO), and system/ (system.h). The default image goes
+// through cache/boot2docker.iso.
 int image_install(const struct machine *m, const char *url, struct error *err) MUST_CHECK;
 // The same for a machine that boots from a CD: boot2docker.iso alone.
 int image_install_iso(const struct machine *m, const char *url, struct error *err) MUST_CHECK;

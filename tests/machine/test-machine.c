@@ -223,7 +223,7 @@ static void test_qemu_command_line(void **state)
 	assert_true(has_pair(&argv, "-cpu", "max"));
 	assert_true(has_pair(&argv, "-smp", "3"));
 	assert_true(has_pair(&argv, "-m", "512"));
-	assert_true(has_pair(&argv, "-kernel", "/s,tore/machines/m/vmlinuz"));
+	assert_true(has_pair(&argv, "-kernel", "/s,tore/machines/m/system/vmlinuz"));
 	assert_true(has_pair(&argv, "-netdev",
 			     "user,id=nat,hostfwd=tcp:127.0.0.1:2200-:22,hostfwd=tcp:127.0.0.1:2300-:2376"));
 	assert_true(has_pair(&argv, "-fw_cfg", "name=opt/boot2docker/provision.tar,file=/s,,tore/p.tar"));

@@ -2,9 +2,12 @@
 // QEMU's command line, from config.json; see internal.h.
 #include "internal.h"
 
+#include "initrd.h"
 #include "lib/alloc.h"
 #include "lib/buf.h"
+#include "lib/file.h"
 #include "lib/json.h"
+#include "system.h"
 
 #include <string.h>
 #include <sys/un.h>
@@ -73,10 +76,13 @@ static void add_processor(const struct machine *m, const char *accelerator, bool
 // The kernel is handed over: no boot loader, no reading from a CD.
 static void add_kernel(const struct machine *m, bool emulated, struct strv *argv)
 {
-	cleanup_free char *kernel = machine_path(m, "vmlinuz");
-	cleanup_free char *initrd = machine_path(m, "initrd.img");
+	cleanup_free char *unpacked = system_path(m, "vmlinux");
+	cleanup_free char *packed = system_path(m, SYSTEM_KERNEL);
+	cleanup_free char *initrd = system_path(m, SYSTEM_INITRD);
 
-	add(argv, "-kernel", kernel);
+	// Unpacking itself takes the kernel a second in an emulated processor, and nothing to speak of in a real one, where it
+	// also moves itself to a random address.
+	add(argv, "-kernel", emulated && file_exists(unpacked) ? unpacked : packed);
 	add(argv, "-initrd", initrd);
 	strv_push(argv, "-append");
 	// The last console is where PID 1 writes.
@@ -94,6 +100,24 @@ static void add_disk(const struct machine *m, struct strv *argv)
 	strv_push(argv, "-drive");
 	strv_pushf(argv, "if=none,id=disk,format=qcow2,file=%s,discard=unmap,detect-zeroes=unmap", disk);
 	add(argv, "-device", "virtio-blk-pci,drive=disk");
+}
+
+// After the data disk, which is the guest's first. All machines of an image have the same files.
+static void add_layers(const struct machine *m, struct strv *argv)
+{
+	cleanup_strv struct strv layers = STRV_INIT;
+
+	system_layers(m, &layers);
+	for (size_t i = 0; i < layers.count; i++) {
+		cleanup_free char *path = system_path(m, layers.items[i]);
+		cleanup_free char *file = escaped(path);
+		cleanup_free char *serial = initrd_layer_serial(layers.items[i]);
+
+		strv_push(argv, "-drive");
+		strv_pushf(argv, "if=none,id=layer%zu,format=raw,readonly=on,file=%s", i, file);
+		strv_push(argv, "-device");
+		strv_pushf(argv, "virtio-blk-pci,drive=layer%zu,serial=%s", i, serial);
+	}
 }
 
 static void add_network(const struct machine *m, struct strv *argv)
@@ -138,6 +162,7 @@ void qemu_command(const struct machine *m, const char *accelerator, const char *
 	add_processor(m, accelerator, emulated, ret);
 	add_kernel(m, emulated, ret);
 	add_disk(m, ret);
+	add_layers(m, ret);
 	add_network(m, ret);
 	add(ret, "-device", "virtio-rng-pci");
 	add_consoles(m, ret);

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a hypervisor is handed to boot a machine from: kernel, initrd and layers, taken out of an image once and shared by all
+// machines of that image.
+//
+// They are in the machine's folder below system/: vmlinuz; vmlinux, the same kernel unpacked, when it can be started by PVH;
+// initrd.img; and the layers of the system as NAME.squashfs, which become disks (HACKING.md, "What the host hands to a machine").
+// The files are hard links to those in STORE/cache/systems/DIGEST, so many machines of one image take its space once, on the disk
+// and in the host's page cache.
+#pragma once
+
+#include "lib/error.h"
+#include "lib/strv.h"
+
+struct context;
+struct machine;
+
+// The two files of an image that a system is made from.
+#define SYSTEM_KERNEL "vmlinuz"
+#define SYSTEM_INITRD "initrd.img"
+
+// Gives the machine the system whose SYSTEM_KERNEL and SYSTEM_INITRD `fetch` puts into the folder it is given; `digest`
+// (hexadecimal) names the image, and `fetch` is called only when the cache has no system of that name. An earlier system/ of the
+// machine is replaced as a whole. Systems in the cache that no machine has any more are removed.
+int system_install(const struct machine *m, const char *digest,
+		   int (*fetch)(const char *from, const char *into_dir, struct error *err), const char *from,
+		   struct error *err) MUST_CHECK;
+
+// A file below system/. The caller frees.
+char *system_path(const struct machine *m, const char *file);
+// The names of the layers' files, in name order.
+void system_layers(const struct machine *m, struct strv *ret);
