@@ -22,7 +22,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/virtio_blk.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -73,6 +72,54 @@ static int explain_mount(const char *type, int code, const char *what, struct er
 		return error_say(err, ENODEV, "%s: this kernel has no %s (add its module to /boot/modules)", what,
 				 type);
 	return error_set(err, code, "%s", what);
+}
+
+// Whether the disk of this name has this serial number.
+static bool has_serial(const char *disk, const char *serial)
+{
+	cleanup_free char *path = xasprintf("/sys/class/block/%s/serial", disk);
+	cleanup_buf struct buf text = BUF_INIT;
+
+	return file_read(path, 4096, &text, NULL) == 0 && strcmp(buf_str(&text), serial) == 0;
+}
+
+static char *find_disk(const char *serial)
+{
+	DIR *dir = opendir("/sys/class/block");
+	struct dirent *entry;
+	char *found = NULL;
+
+	while (dir && !found && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && has_serial(entry->d_name, serial))
+			found = xasprintf("/dev/%s", entry->d_name);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static int wait_for_disk(const char *layer, char **ret_device, struct error *err)
+{
+	cleanup_free char *serial = xasprintf("layer-%.*s", (int)(strlen(layer) - strlen(SUFFIX)), layer);
+	int64_t deadline = clock_ms() + DISK_WAIT_MS;
+
+	while (!(*ret_device = find_disk(serial))) {
+		if (clock_ms() >= deadline)
+			return error_say(err, ENODEV, "no disk has the serial number %s, so the layer %s is missing",
+					 serial, layer);
+		clock_sleep_ms(10);
+	}
+	return 0;
+}
+
+static int attach_layer(const char *name, char **ret_device, int *ret_fd, struct error *err)
+{
+	cleanup_free char *image = xasprintf("/layers/%s", name);
+	struct stat st;
+
+	if (stat(image, &st) < 0)
+		return error_set(err, errno, "read layer %s", image);
+	return st.st_size > 0 ? loop_device_attach(image, ret_device, ret_fd, err)
+			      : wait_for_disk(name, ret_device, err);
 }
 
 static int mount_layer(const char *name, struct buf *lower, struct error *err)
