@@ -52,6 +52,11 @@ struct driver {
 	int (*kill)(struct machine *m, struct error *err);
 	// Bounded by timeout_ms; STATE_TIMEOUT when it does not answer.
 	int (*state)(struct machine *m, int timeout_ms, enum machine_state *ret, struct error *err);
+	// Keeps the running machine's memory on the disk and ends its hypervisor; start goes on from there. NULL: cannot.
+	int (*save)(struct machine *m, struct error *err);
+	// What went wrong with a machine that does not run, in words ("QEMU crashed: …"); NULL (also as the function):
+	// nothing is known. The caller frees.
+	char *(*trouble)(const struct machine *m);
 	// The file the guest's console goes to; NULL: none. The caller frees.
 	char *(*console_path)(const struct machine *m);
 
@@ -67,6 +72,9 @@ struct driver {
 	bool over_network; // SSH to it leaves this host: its host key is kept at the first connection, and compared
 	// Starts it again, where that is more than stop and start. The guest is not waited for.
 	int (*restart)(struct machine *m, struct error *err);
+	// Called when the machine's engine answers, after every start of it, and by a start that found it running. NULL:
+	// nothing is left to do.
+	int (*ready)(struct machine *m, struct error *err);
 	// Takes away what the driver keeps outside the machine's folder. The machine does not run. Nothing there:
 	// success.
 	int (*remove)(struct machine *m, struct error *err);

@@ -83,7 +83,7 @@ int power_wait(struct machine *m, enum provision_kind kind, bool is_locked, stru
 		r = machine_wait_ready(m, err);
 	if (r == 0)
 		docker_context_refresh(m);
-	return r;
+	return r == 0 && m->driver->ready ? m->driver->ready(m, err) : r;
 }
 
 // 1 when it was launched, 0 when it ran already.
@@ -108,6 +108,16 @@ static int launch_locked(struct machine *m, enum provision_kind *ret_kind, struc
 	return r < 0 ? r : 1;
 }
 
+// Takes the machine's lock and reads it again: it may have been changed while we waited.
+static int lock_and_load(const struct machine *given, int *ret_lock, struct machine **ret, struct error *err)
+{
+	int r = machine_lock(given->ctx, given->name, ret_lock, err);
+
+	if (r == 0)
+		r = machine_load(given->ctx, given->name, ret, err);
+	return r == 0 ? machine_require_driver(*ret, err) : r;
+}
+
 int power_start(struct machine *given, struct error *err)
 {
 	cleanup_machine struct machine *m = NULL;
@@ -115,28 +125,59 @@ int power_start(struct machine *given, struct error *err)
 	cleanup_close int lock = -1;
 
 	log_info("Starting \"%s\"...", given->name);
-	int r = machine_lock(given->ctx, given->name, &lock, err);
-	// Read again: it may have been changed while we waited for the lock.
-	if (r == 0)
-		r = machine_load(given->ctx, given->name, &m, err);
-	if (r == 0)
-		r = machine_require_driver(m, err);
+	int r = lock_and_load(given, &lock, &m, err);
 	if (r == 0)
 		r = launch_locked(m, &kind, err);
 	if (r < 0)
 		return r;
 	assert(m);
+	close(take_fd(&lock));
 	if (r == 0) {
 		log_info("Machine \"%s\" is already running.", m->name);
-		return 0;
+		return m->driver->ready ? m->driver->ready(m, err) : 0;
 	}
-	close(take_fd(&lock));
 	log_info("Machine \"%s\" was started.", m->name);
 	r = power_wait(m, kind, false, err);
 	if (r == 0)
 		log_info("Started machines may have new IP addresses. You may need to re-run the `%s env` command.",
 			 m->ctx->program);
 	return r;
+}
+
+static int save_locked(struct machine *m, struct error *err)
+{
+	enum machine_state state;
+
+	if (m->driver->refuse)
+		return m->driver->refuse("save", "saved", err);
+	if (!m->driver->save)
+		return error_say(err, ENOTSUP,
+				 "machine \"%s\" has the driver %s, which cannot save it; stop it instead", m->name,
+				 m->driver->name);
+	int r = m->driver->state(m, STATE_TIMEOUT_MS, &state, err);
+	if (r < 0)
+		return r;
+	if (state == STATE_SAVED) {
+		log_info("Machine \"%s\" is already saved.", m->name);
+		return 0;
+	}
+	if (state != STATE_RUNNING && state != STATE_PAUSED)
+		return error_say(err, ESHUTDOWN, "machine \"%s\" is in state %s: only one that runs can be saved",
+				 m->name, machine_state_name(state));
+	r = m->driver->save(m, err);
+	if (r == 0)
+		log_info("Machine \"%s\" was saved.", m->name);
+	return r;
+}
+
+int power_save(struct machine *given, struct error *err)
+{
+	cleanup_machine struct machine *m = NULL;
+	cleanup_close int lock = -1;
+
+	log_info("Saving \"%s\"...", given->name);
+	int r = lock_and_load(given, &lock, &m, err);
+	return r < 0 ? r : save_locked(m, err);
 }
 
 // Runs `end` unless the machine is stopped already.

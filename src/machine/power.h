@@ -14,5 +14,6 @@ int power_wait(struct machine *m, enum provision_kind kind, bool is_locked, stru
 
 int power_start(struct machine *given, struct error *err);
 int power_stop(struct machine *m, struct error *err);
+int power_save(struct machine *given, struct error *err);
 int power_restart(struct machine *m, struct error *err);
 int power_kill(struct machine *m, struct error *err);

@@ -13,6 +13,7 @@
 // like it. So nobody holds a connection longer than it takes to say one thing.
 #include "qmp.h"
 
+#include "lib/alloc.h"
 #include "lib/clock.h"
 #include "lib/json.h"
 #include "net.h"
@@ -99,13 +100,34 @@ static int next_answer(struct qmp *q, int64_t deadline, json_t **ret, struct err
 	}
 }
 
-static int send_all(struct qmp *q, const struct buf *text, int64_t deadline, struct error *err)
+// Sends what is left of the text; the first bytes take a copy of `passed` (-1: none) with them.
+static ssize_t send_some(const struct qmp *q, const struct buf *text, size_t sent, int passed)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec part = { .iov_base = text->data + sent, .iov_len = text->len - sent };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	if (passed >= 0 && !sent) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control.bytes);
+		control.header.cmsg_len = CMSG_LEN(sizeof(passed));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		memcpy(CMSG_DATA(&control.header), &passed, sizeof(passed));
+	}
+	return sendmsg(q->fd, &message, MSG_NOSIGNAL);
+}
+
+static int send_all(struct qmp *q, const struct buf *text, int passed, int64_t deadline, struct error *err)
 {
 	for (size_t sent = 0; sent < text->len;) {
 		int r = net_wait(q->fd, true, deadline, PEER, err);
 		if (r < 0)
 			return r;
-		ssize_t n = send(q->fd, text->data + sent, text->len - sent, MSG_NOSIGNAL);
+		ssize_t n = send_some(q, text, sent, passed);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return error_set(err, errno, "write to %s", PEER);
 		sent += n > 0 ? (size_t)n : 0;
@@ -128,17 +150,67 @@ static int check_answer(const json_t *answer, const char *command, json_t **ret_
 	return 0;
 }
 
-int qmp_execute(struct qmp *q, const char *command, int timeout_ms, json_t **ret_result, struct error *err)
+// One command and its answer; takes the reference of arguments (NULL: none).
+static int execute(struct qmp *q, const char *command, json_t *arguments, int passed, int timeout_ms,
+		   json_t **ret_result, struct error *err)
 {
 	int64_t deadline = clock_ms() + timeout_ms;
+	cleanup_json json_t *request = json_object();
 	cleanup_buf struct buf line = BUF_INIT;
 	cleanup_json json_t *answer = NULL;
 
-	buf_printf(&line, "{\"execute\":\"%s\",\"id\":\"%s\"}\n", command, COMMAND_ID);
-	int r = send_all(q, &line, deadline, err);
+	json_object_set_new(request, "execute", json_string(command));
+	if (arguments)
+		json_object_set_new(request, "arguments", arguments);
+	json_object_set_new(request, "id", json_string(COMMAND_ID));
+	cleanup_free char *text = json_dumps(request, JSON_COMPACT);
+	if (!text)
+		return error_say(err, EINVAL, "\"%s\" cannot be said in JSON", command);
+	buf_printf(&line, "%s\n", text);
+	int r = send_all(q, &line, passed, deadline, err);
 	if (r == 0)
 		r = next_answer(q, deadline, &answer, err);
 	return r < 0 ? r : check_answer(answer, command, ret_result, err);
+}
+
+int qmp_execute(struct qmp *q, const char *command, int timeout_ms, json_t **ret_result, struct error *err)
+{
+	return execute(q, command, NULL, -1, timeout_ms, ret_result, err);
+}
+
+int qmp_execute_with(struct qmp *q, const char *command, json_t *arguments, int timeout_ms, json_t **ret_result,
+		     struct error *err)
+{
+	return execute(q, command, arguments, -1, timeout_ms, ret_result, err);
+}
+
+int qmp_give_fd(struct qmp *q, int fd, const char *name, int timeout_ms, struct error *err)
+{
+	return execute(q, "getfd", json_pack("{s:s}", "fdname", name), fd, timeout_ms, NULL, err);
+}
+
+int qmp_monitor(struct qmp *q, const char *line, int timeout_ms, char **ret_output, struct error *err)
+{
+	cleanup_json json_t *result = NULL;
+	int r = qmp_execute_with(q, "human-monitor-command", json_pack("{s:s}", "command-line", line), timeout_ms,
+				 &result, err);
+
+	if (r < 0)
+		return r;
+	if (!json_is_string(result))
+		return error_say(err, EPROTO, "%s did not answer the question \"%.200s\"", PEER, line);
+	*ret_output = xstrdup(json_string_value(result));
+	return 0;
+}
+
+// "7.2.22 (Debian 1:7.2+dfsg-7)"
+static char *version_of(const json_t *greeting)
+{
+	const json_t *version = json_at(greeting, "QMP.version");
+
+	return xasprintf("%d.%d.%d (%.100s)", (int)json_int_at(version, "qemu.major", 0),
+			 (int)json_int_at(version, "qemu.minor", 0), (int)json_int_at(version, "qemu.micro", 0),
+			 json_str_at(version, "package", ""));
 }
 
 int qmp_open_fd(struct qmp *q, int fd, int timeout_ms, struct error *err)
@@ -151,6 +223,7 @@ int qmp_open_fd(struct qmp *q, int fd, int timeout_ms, struct error *err)
 		return r;
 	if (!json_is_object(json_object_get(greeting, "QMP")))
 		return error_say(err, EPROTO, "%s did not greet; is something else on its socket?", PEER);
+	q->version = version_of(greeting);
 	return qmp_execute(q, "qmp_capabilities", timeout_ms, NULL, err);
 }
 
@@ -167,4 +240,5 @@ void qmp_close(struct qmp *q)
 	if (q->fd >= 0)
 		close(take_fd(&q->fd));
 	buf_done(&q->in);
+	free(take_ptr(q->version));
 }

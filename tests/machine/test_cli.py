@@ -553,6 +553,115 @@ def remove(store):
     contains(store.error('delete', '-y', 'second'), 'Docker machine "second" does not exist.', 'delete')
 
 
+@story.test('save keeps the machine and frees its QEMU; start goes on from there, once')
+def save(store):
+    folder, pid = store.machine('default'), store.pid('default')
+    equal(store.out('save'), 'Saving "default"...\nMachine "default" was saved.\n', 'save')
+    assert not alive(pid), 'QEMU runs on'
+    equal(store.out('status'), 'Saved\n', 'status')
+    contains(store.out('ls'), 'default   -        qemu     Saved ', 'ls')
+    equal(oct((folder / 'machine.state').stat().st_mode & 0o777), '0o600', 'mode of the state')
+    equal(store.error('ip'), 'Host is not running', 'ip')
+    contains(store.out('save'), 'Machine "default" is already saved.\n', 'save again')
+    contains(store.error('stop'), 'is saved, with what ran in it: start it', 'stop')
+    started = store.run('start')
+    contains(started.stdout, 'Machine "default" was started.\n', 'start')
+    equal(started.stderr, '', 'stderr of start')
+    equal(store.out('status'), 'Running\n', 'status')
+    assert '-incoming' in Path(f'/proc/{store.pid("default")}/cmdline').read_text().split('\0'), 'it was booted'
+    equal([path.name for path in folder.glob('*') if path.name in ('machine.state', 'saved.json')], [], 'what stays')
+
+
+@story.test('a saved machine keeps its port, or gets the next free one when it is taken')
+def save_port(store):
+    port = store.config('default')['Driver']['EnginePort']
+    store.run('suspend')
+    store.run('start')
+    equal(store.config('default')['Driver']['EnginePort'], port, 'port')
+    store.run('save')
+    with listener(port):
+        contains(store.run('start').stderr, f'port {port} of 127.0.0.1 is taken', 'start')
+    assert store.config('default')['Driver']['EnginePort'] != port, 'the port is taken'
+    equal(store.out('version', 'default'), '26.1.5\n', 'the engine')
+
+
+@story.test('a state that fits no more is discarded with a word, and the machine boots')
+def save_misfit(store):
+    folder = store.machine('default')
+
+    def with_more_memory():
+        config = store.config('default')
+        config['Driver']['Memory'] += 1
+        (folder / 'config.json').write_text(json.dumps(config))
+    for damage, reason, mode in ((with_more_memory, 'made differently', ''),
+                                 (lambda: (folder / 'saved.json').write_text('{'), 'saved.json', ''),
+                                 (lambda: None, 'QEMU is another version', 'newer')):
+        store.run('save')
+        damage()
+        said = store.run('start', FAKE_QEMU=mode).stderr
+        contains(said, 'the saved state of machine "default" is discarded, and it boots anew: ', 'start')
+        contains(said, reason, 'why')
+        assert '-incoming' not in Path(f'/proc/{store.pid("default")}/cmdline').read_text().split('\0'), 'it was resumed'
+        assert not (folder / 'machine.state').exists(), 'the state stays'
+
+
+@story.test('a state that fits but cannot be read is kept, and kill gives it up')
+def save_unreadable(store):
+    store.run('save')
+    said = store.error('start', FAKE_QEMU='bad-state')
+    contains(said, 'the saved machine "default" cannot be taken up: qemu-system-x86_64: load of migration failed', 'start')
+    equal(store.out('status'), 'Saved\n', 'status')
+    contains(store.out('kill'), 'was killed', 'kill')
+    equal(store.out('status'), 'Stopped\n', 'status after kill')
+    assert not (store.machine('default') / 'machine.state').exists(), 'the state stays'
+    store.run('start')
+
+
+@story.test('a machine that QEMU will not save goes on running; one that is stopped cannot be saved')
+def save_refused(store):
+    store.run('restart', FAKE_QEMU='no-migration')
+    contains(store.error('save'), 'saving machine "default": QEMU (QMP) refused "migrate": Migration is disabled', 'save')
+    equal(store.out('status'), 'Running\n', 'status')
+    assert not list(store.machine('default').glob('machine.state*')), 'a half-written state stays'
+    store.run('stop')
+    contains(store.error('save'), 'only one that runs can be saved', 'save of a stopped machine')
+    store.run('start')
+
+
+@story.test('a QEMU that has mapped-ram is given the file by its name')
+def save_mapped(store):
+    store.run('restart', FAKE_QEMU='mapped-ram')
+    store.run('save')
+    equal(json.loads((store.machine('default') / 'saved.json').read_text())['Format'], 'mapped-ram', 'format')
+    equal(oct((store.machine('default') / 'machine.state').stat().st_mode & 0o777), '0o600', 'mode of the state')
+    store.run('start', FAKE_QEMU='mapped-ram')
+    equal(store.out('status'), 'Running\n', 'status')
+    store.run('restart')
+
+
+@story.test('save killed in the middle: the machine is found paused, and start lets it go on')
+def save_halfway(store):
+    pid = store.pid('default')
+    with socket.socket(socket.AF_UNIX) as monitor:
+        monitor.connect(os.path.relpath(store.machine('default') / 'qmp.sock'))
+        monitor.sendall(b'{"execute": "qmp_capabilities"}\n{"execute": "stop"}\n')
+        within(5, 'it is stopped', lambda: monitor.recv(4096).count(b'return') and True)
+        time.sleep(0.2)
+    (store.machine('default') / 'machine.state.tmp').write_text('half')
+    equal(store.out('status'), 'Paused\n', 'status')
+    store.run('start')
+    equal((store.out('status'), store.pid('default')), ('Running\n', pid), 'status')
+    assert not (store.machine('default') / 'machine.state.tmp').exists(), 'the half-written state stays'
+
+
+@story.test('rm of a saved machine removes what was saved')
+def save_remove(store):
+    store.run('create', 'bear')
+    store.run('save', 'bear')
+    store.run('rm', '-y', 'bear')
+    assert not store.machine('bear').exists(), 'something is left'
+
+
 @story.test('kill never hits a stranger that has the pid now')
 def stranger(store):
     store.run('kill')

@@ -13,9 +13,10 @@
 #include <sys/un.h>
 
 enum { GUEST_SSH_PORT = 22, GUEST_ENGINE_PORT = 2376 };
+static const char USER_NETWORK[] = "user,id=nat,";
+static const char PROVISION[] = "name=opt/boot2docker/provision.tar,file=";
 
-// In QEMU's option lists a comma within a value is written twice.
-static char *escaped(const char *value)
+char *qemu_escaped(const char *value)
 {
 	struct buf b = BUF_INIT;
 
@@ -31,7 +32,7 @@ static char *escaped_path(const struct machine *m, const char *file)
 {
 	cleanup_free char *path = machine_path(m, file);
 
-	return escaped(path);
+	return qemu_escaped(path);
 }
 
 static int cpu_count(const struct machine *m)
@@ -125,7 +126,7 @@ static void add_network(const struct machine *m, struct strv *argv)
 	const char *ip = machine_ip(m);
 
 	strv_push(argv, "-netdev");
-	strv_pushf(argv, "user,id=nat,hostfwd=tcp:%s:%d-:%d,hostfwd=tcp:%s:%d-:%d", ip, machine_ssh_port(m),
+	strv_pushf(argv, "%shostfwd=tcp:%s:%d-:%d,hostfwd=tcp:%s:%d-:%d", USER_NETWORK, ip, machine_ssh_port(m),
 		   GUEST_SSH_PORT, ip, machine_engine_port(m), GUEST_ENGINE_PORT);
 	// Without a boot ROM: nothing is ever booted from this card.
 	add(argv, "-device", "virtio-net-pci,netdev=nat,romfile=");
@@ -135,10 +136,10 @@ static void add_consoles(const struct machine *m, struct strv *argv)
 {
 	cleanup_free char *log = escaped_path(m, "console.log");
 	cleanup_free char *socket = qemu_socket_argument(m);
-	cleanup_free char *socket_value = escaped(socket);
+	cleanup_free char *socket_value = qemu_escaped(socket);
 
 	strv_push(argv, "-chardev");
-	strv_pushf(argv, "file,id=console,path=%s", log);
+	strv_pushf(argv, "file,id=console,append=on,path=%s", log);
 	add(argv, "-serial", "chardev:console");
 	if (has_display(m))
 		add(argv, "-vga", "std");
@@ -148,29 +149,57 @@ static void add_consoles(const struct machine *m, struct strv *argv)
 	strv_pushf(argv, "unix:%s,server=on,wait=off", socket_value);
 }
 
-void qemu_command(const struct machine *m, const char *accelerator, const char *provision, struct strv *ret)
+void qemu_command(const struct machine *m, const struct qemu_how *how, struct strv *ret)
 {
 	cleanup_free char *pid_file = machine_path(m, "qemu.pid");
-	cleanup_free char *name = escaped(m->name);
-	bool emulated = strcmp(accelerator, "tcg") == 0;
+	cleanup_free char *name = qemu_escaped(m->name);
+	bool emulated = strcmp(how->accelerator, "tcg") == 0;
 
 	strv_push(ret, json_str_at(m->config, "Driver.Program", "qemu-system-x86_64"));
 	strv_push(ret, "-name");
 	strv_pushf(ret, "boot2docker-%s", name);
 	strv_push(ret, "-nodefaults");
 	strv_push(ret, "-no-user-config");
-	add_processor(m, accelerator, emulated, ret);
+	add_processor(m, how->accelerator, emulated, ret);
 	add_kernel(m, emulated, ret);
 	add_disk(m, ret);
 	add_layers(m, ret);
 	add_network(m, ret);
 	add(ret, "-device", "virtio-rng-pci");
+	// Memory that the guest has freed goes back to the host, and is not saved with the machine.
+	add(ret, "-device", "virtio-balloon-pci,free-page-reporting=on");
 	add_consoles(m, ret);
-	if (provision) {
-		cleanup_free char *file = escaped(provision);
+	qemu_shares_command(m, ret);
+	if (how->provision) {
+		cleanup_free char *file = qemu_escaped(how->provision);
 		strv_push(ret, "-fw_cfg");
-		strv_pushf(ret, "name=opt/boot2docker/provision.tar,file=%s", file);
+		strv_pushf(ret, "%s%s", PROVISION, file);
 	}
-	strv_push(ret, "-daemonize");
+	if (how->incoming)
+		add(ret, "-incoming", "defer");
 	add(ret, "-pidfile", pid_file);
+}
+
+static bool starts_with(const char *text, const char *start)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}
+
+void qemu_essence(const struct strv *argv, struct strv *ret)
+{
+	size_t first = 0;
+
+	// A program that is a script has its interpreter before it.
+	while (first < argv->count && strcmp(argv->items[first], "-name") != 0)
+		first++;
+	for (size_t i = first; i < argv->count; i++) {
+		const char *word = argv->items[i];
+		const char *value = i + 1 < argv->count ? argv->items[i + 1] : "";
+		if (strcmp(word, "-incoming") == 0 || (strcmp(word, "-fw_cfg") == 0 && starts_with(value, PROVISION)))
+			i++;
+		else if (starts_with(word, USER_NETWORK))
+			strv_push(ret, USER_NETWORK);
+		else
+			strv_push(ret, word);
+	}
 }

@@ -34,12 +34,22 @@ const struct option_row qemu_options_rows[] = {
 	  .help = "Accepted for compatibility: the disk is always virtio" },
 	{ "qemu-network", 0, OPTION_STRING, FIELD(network), "QEMU_NETWORK", "user", "NAME",
 	  "Name of network to connect to: user" },
+	{ "qemu-share", 0, OPTION_LIST, FIELD(share), "QEMU_SHARE", .argument = "DIR[:NAME]",
+	  .help = "Folder of this host that the machine sees at its own path, or at /NAME; \"none\" for nothing "
+		  "(default: the home folder)" },
 	{ "qemu-ssh-port", 0, OPTION_INT, FIELD(ssh_port), "QEMU_SSH_PORT", "0", "PORT",
 	  "Port of 127.0.0.1 for SSH (0: a free one)", 0, PORT_MAX },
 	{ "qemu-docker-port", 0, OPTION_INT, FIELD(docker_port), "QEMU_DOCKER_PORT", "0", "PORT",
 	  "Port of 127.0.0.1 for Docker (0: a free one)", 0, PORT_MAX },
 	{ 0 },
 };
+
+static int check_shares(const struct qemu_options *q, struct error *err)
+{
+	cleanup_json json_t *shares = NULL;
+
+	return qemu_shares_parse(&q->share, &shares, err);
+}
 
 static int check(const struct context *ctx, const struct create_options *o, struct error *err)
 {
@@ -50,7 +60,9 @@ static int check(const struct context *ctx, const struct create_options *o, stru
 				 q->network);
 	if (q->cpu_count == 0)
 		return error_say(err, EINVAL, "--qemu-cpu-count 0: give a number of processors, or -1 for all");
-	int r = run_require(q->program, "install it (Debian: qemu-system-x86) or name it with --qemu-program", err);
+	int r = check_shares(q, err);
+	if (r == 0)
+		r = run_require(q->program, "install it (Debian: qemu-system-x86) or name it with --qemu-program", err);
 	if (r == 0)
 		r = run_require("qemu-img", "install it (Debian: qemu-utils)", err);
 	if (r == 0)
@@ -72,7 +84,10 @@ static void configure(struct machine *m, const struct create_options *o)
 {
 	const struct qemu_options *q = &o->qemu;
 	json_t *driver = json_at(m->config, "Driver");
+	json_t *shares;
 
+	if (qemu_shares_parse(&q->share, &shares, NULL) == 0) // check has seen that it is
+		json_object_set_new(driver, "Shares", shares);
 	json_object_set_new(driver, "IPAddress", json_string("127.0.0.1"));
 	json_object_set_new(driver, "SSHPort", json_integer(q->ssh_port));
 	json_object_set_new(driver, "EnginePort", json_integer(q->docker_port));
@@ -111,5 +126,9 @@ const struct driver qemu_driver = {
 	.stop = qemu_stop,
 	.kill = qemu_kill,
 	.state = qemu_state,
+	.ready = qemu_ready,
+	.save = qemu_save,
+	.resumes = true,
+	.trouble = qemu_trouble,
 	.console_path = qemu_console_path,
 };

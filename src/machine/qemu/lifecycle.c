@@ -1,30 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starting, asking and ending a machine's QEMU; see ../driver.h.
 //
-// Theory of operation. QEMU daemonizes: its first process returns when the machine is set up (ports bound, socket and
-// pid file there) or prints why not, so there is no time in between to guess about. From then on config.json is not
-// needed to find it again: qemu.pid says which process, qmp.sock talks to it. A port that somebody took in between
-// makes QEMU fail with a known message; then the next free port is tried.
+// Theory of operation. config.json is not needed to find a machine's QEMU again: qemu.pid says which process, qmp.sock
+// talks to it. QEMU removes its pid file when it ends in an orderly way, and we do when we kill it: so a pid file
+// without its process tells of a crash, of QEMU or of the host, and qemu.log may have the reason.
 #include "internal.h"
 
-#include "../ports.h"
-#include "../qmp.h"
 #include "../run.h"
 #include "lib/alloc.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/log.h"
-#include "lib/proc.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 enum {
-	START_TRIES = 8,
-	START_TIMEOUT_MS = 60 * 1000,
-	QMP_TIMEOUT_MS = 5 * 1000,
-	QUIT_TIMEOUT_MS = 5 * 1000,
 	STOP_TIMEOUT_MS = 60 * 1000,
 	PRESS_AGAIN_MS = 10 * 1000, // a guest that is still booting does not hear the first press
 };
@@ -32,58 +26,6 @@ enum {
 char *qemu_console_path(const struct machine *m)
 {
 	return machine_path(m, "console.log");
-}
-
-// --- start ---
-
-static int rotate_console(const struct machine *m, struct error *err)
-{
-	cleanup_free char *now = qemu_console_path(m);
-	cleanup_free char *previous = machine_path(m, "console.log.1");
-
-	if (rename(now, previous) < 0 && errno != ENOENT)
-		return error_set(err, errno, "keep the previous console log as %s", previous);
-	return 0;
-}
-
-// 0, -EADDRINUSE when a port was taken meanwhile, or another error.
-static int spawn(const struct machine *m, const char *accelerator, const char *provision, struct error *err)
-{
-	cleanup_strv struct strv argv = STRV_INIT;
-	cleanup_buf struct buf errors = BUF_INIT;
-
-	qemu_command(m, accelerator, provision, &argv);
-	struct proc_spec spec = { .argv = (const char *const *)strv_argv(&argv),
-				  .cwd = m->dir,
-				  .errs = PROC_CAPTURE,
-				  .err_buf = &errors,
-				  .timeout_ms = START_TIMEOUT_MS,
-				  .own_group = true };
-	run_log(spec.argv);
-	int r = proc_check(&spec, err);
-	if (r < 0 && strstr(buf_str(&errors), "Could not set up host forwarding rule"))
-		return error_say(err, EADDRINUSE, "QEMU could not take ports %d and %d on 127.0.0.1",
-				 machine_ssh_port(m), machine_engine_port(m));
-	return r < 0 ? error_wrap(err, "starting machine \"%s\"", m->name) : 0;
-}
-
-int qemu_start(struct machine *m, const char *provision, struct error *err)
-{
-	const char *wanted = json_str_at(m->config, "Driver.Accelerator", "");
-	const char *accelerator = *wanted ? wanted : accelerator_choose("/dev/kvm", "/proc/cpuinfo");
-	int r = rotate_console(m, err);
-
-	if (r < 0)
-		return r;
-	for (int tries = 1;; tries++) {
-		r = ports_settle(m, "SSHPort", FIRST_SSH_PORT, err);
-		if (r == 0)
-			r = ports_settle(m, "EnginePort", FIRST_ENGINE_PORT, err);
-		if (r == 0)
-			r = spawn(m, accelerator, provision, err);
-		if (r != -EADDRINUSE || tries == START_TRIES)
-			return r;
-	}
 }
 
 // --- state ---
@@ -125,7 +67,7 @@ int qemu_state(struct machine *m, int timeout_ms, enum machine_state *ret, struc
 
 	if (found < 0)
 		return found;
-	*ret = STATE_STOPPED;
+	*ret = qemu_is_saved(m) ? STATE_SAVED : STATE_STOPPED;
 	if (!found)
 		return 0;
 	int r = ask(m, "query-status", timeout_ms, &answer, err);
@@ -144,6 +86,74 @@ int qemu_state(struct machine *m, int timeout_ms, enum machine_state *ret, struc
 	return 0;
 }
 
+char *qemu_trouble(const struct machine *m)
+{
+	cleanup_free char *pid_file = machine_path(m, "qemu.pid");
+	cleanup_close int pidfd = -1;
+	struct stat st;
+	struct timespec now, up;
+
+	if (qemu_process_find(m, &pidfd, NULL) || stat(pid_file, &st) < 0)
+		return NULL;
+	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	if (st.st_mtim.tv_sec < now.tv_sec - up.tv_sec)
+		return xstrdup("it was not shut down: this host was restarted while it ran");
+	cleanup_free char *words = qemu_last_words(m);
+	return words ? xasprintf("QEMU crashed: %.300s", words) : xstrdup("QEMU was killed, or crashed without a word");
+}
+
+// --- start ---
+
+static int rotate_console(const struct machine *m, struct error *err)
+{
+	cleanup_free char *now = qemu_console_path(m);
+	cleanup_free char *previous = machine_path(m, "console.log.1");
+
+	if (rename(now, previous) < 0 && errno != ENOENT)
+		return error_set(err, errno, "keep the previous console log as %s", previous);
+	return 0;
+}
+
+// Lets the guest of a QEMU that runs go on.
+static int wake(struct machine *m, struct error *err)
+{
+	// A state of which the guest goes on now is of no more use.
+	int r = qemu_discard_saved(m, err);
+
+	return r < 0 ? r : ask(m, "cont", QMP_TIMEOUT_MS, NULL, err);
+}
+
+int qemu_start(struct machine *m, const char *provision, struct error *err)
+{
+	const char *wanted = json_str_at(m->config, "Driver.Accelerator", "");
+	const char *accelerator = *wanted ? wanted : accelerator_choose("/dev/kvm", "/proc/cpuinfo");
+	struct qemu_how how = { .accelerator = accelerator, .provision = provision };
+	cleanup_free char *trouble = qemu_trouble(m);
+	cleanup_qmp struct qmp q = QMP_INIT;
+	cleanup_close int pidfd = -1;
+
+	int r = qemu_process_find(m, &pidfd, err);
+	if (r)
+		return r < 0 ? r : wake(m, err);
+	if (trouble)
+		log_warn("machine \"%s\": %s", m->name, trouble);
+	r = qemu_shares_prepare(m, err);
+	if (r < 0)
+		return r;
+	r = qemu_is_saved(m) ? qemu_resume(m, accelerator, err) : 0;
+	if (r)
+		return r < 0 ? r : 0;
+	qemu_shares_forget(m);
+	r = rotate_console(m, err);
+	return r < 0 ? r : qemu_launch(m, &how, &q, err);
+}
+
+int qemu_ready(struct machine *m, struct error *err)
+{
+	return qemu_shares_restore(m, err);
+}
+
 // --- end ---
 
 static int stop_timed_out(const struct machine *m, struct error *err)
@@ -154,16 +164,29 @@ static int stop_timed_out(const struct machine *m, struct error *err)
 		m->name, STOP_TIMEOUT_MS / 1000, m->dir, m->ctx->program, m->name);
 }
 
+static int stop_saved(const struct machine *m, struct error *err)
+{
+	return error_say(err, EBUSY,
+			 "machine \"%s\" is saved, with what ran in it: start it before it is stopped, or give that up "
+			 "with \"%s kill %s\"",
+			 m->name, m->ctx->program, m->name);
+}
+
 int qemu_stop(struct machine *m, struct error *err)
 {
 	int64_t deadline = clock_ms() + STOP_TIMEOUT_MS;
 	cleanup_close int pidfd = -1;
 	int found = qemu_process_find(m, &pidfd, err);
 
-	if (found <= 0)
+	if (found < 0)
 		return found;
+	if (!found)
+		return qemu_is_saved(m) ? stop_saved(m, err) : 0;
+	int r = wake(m, err); // a paused guest hears no button
+	if (r < 0)
+		return qemu_process_wait(pidfd, 0) ? 0 : r;
 	while (clock_ms() < deadline) {
-		int r = ask(m, "system_powerdown", QMP_TIMEOUT_MS, NULL, err);
+		r = ask(m, "system_powerdown", QMP_TIMEOUT_MS, NULL, err);
 		if (qemu_process_wait(pidfd, r < 0 ? 0 : PRESS_AGAIN_MS))
 			return 0;
 		if (r < 0)
@@ -182,14 +205,17 @@ int qemu_kill(struct machine *m, struct error *err)
 	int found = qemu_process_find(m, &pidfd, err);
 
 	if (found <= 0)
-		return found;
+		return found < 0 ? found : qemu_discard_saved(m, err);
 	// Asked nicely QEMU still writes out what it holds of the disk. It may end before it answers.
 	if (ask(m, "quit", QMP_TIMEOUT_MS, NULL, &ignored) == 0 || ignored.code == ECONNRESET)
 		if (qemu_process_wait(pidfd, QUIT_TIMEOUT_MS))
-			return 0;
+			return qemu_discard_saved(m, err);
 	log_debug("QEMU of machine \"%s\" does not quit: SIGKILL", m->name);
 	int r = qemu_process_kill(pidfd, err);
 	if (r == 0 && !qemu_process_wait(pidfd, QUIT_TIMEOUT_MS))
 		r = error_say(err, ETIMEDOUT, "QEMU of machine \"%s\" does not even end on SIGKILL", m->name);
-	return r;
+	if (r < 0)
+		return r;
+	qemu_process_forget(m);
+	return qemu_discard_saved(m, err);
 }

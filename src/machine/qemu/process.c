@@ -11,6 +11,7 @@
 #include "lib/alloc.h"
 #include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/log.h"
 #include "lib/number.h"
 
 #include <errno.h>
@@ -41,20 +42,28 @@ static bool is_same_file(const char *a, const char *b)
 	return stat(a, &is_a) == 0 && stat(b, &is_b) == 0 && is_a.st_dev == is_b.st_dev && is_a.st_ino == is_b.st_ino;
 }
 
-// Was the process started with `-pidfile PATH`? Its arguments are NUL-terminated strings, one after the other.
-static bool has_pid_file_argument(int pid, const char *pid_file)
+// A process's arguments are NUL-terminated strings, one after the other.
+static int read_arguments(int pid, struct strv *ret, struct error *err)
 {
 	cleanup_free char *path = xasprintf("/proc/%d/cmdline", pid);
 	cleanup_buf struct buf text = BUF_INIT;
-	bool option = false;
+	int r = file_read(path, ARGUMENTS_MAX, &text, err);
 
-	if (file_read(path, ARGUMENTS_MAX, &text, NULL) < 0)
+	for (size_t at = 0; r == 0 && at < text.len; at += strlen(text.data + at) + 1)
+		strv_push(ret, text.data + at);
+	return r;
+}
+
+// Was the process started with `-pidfile PATH`?
+static bool has_pid_file_argument(int pid, const char *pid_file)
+{
+	cleanup_strv struct strv words = STRV_INIT;
+
+	if (read_arguments(pid, &words, NULL) < 0)
 		return false;
-	for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1) {
-		if (option && is_same_file(text.data + at, pid_file))
+	for (size_t i = 1; i < words.count; i++)
+		if (strcmp(words.items[i - 1], "-pidfile") == 0 && is_same_file(words.items[i], pid_file))
 			return true;
-		option = strcmp(text.data + at, "-pidfile") == 0;
-	}
 	return false;
 }
 
@@ -72,6 +81,25 @@ int qemu_process_find(const struct machine *m, int *ret_pidfd, struct error *err
 		return 0;
 	*ret_pidfd = take_fd(&pidfd);
 	return 1;
+}
+
+int qemu_process_arguments(const struct machine *m, struct strv *ret, struct error *err)
+{
+	cleanup_free char *pid_file = machine_path(m, "qemu.pid");
+	int pid;
+
+	if (read_pid(pid_file, &pid) < 0)
+		return error_say(err, ESRCH, "machine \"%s\" has no QEMU any more", m->name);
+	return read_arguments(pid, ret, err);
+}
+
+void qemu_process_forget(const struct machine *m)
+{
+	cleanup_free char *pid_file = machine_path(m, "qemu.pid");
+	struct error ignored = ERROR_INIT;
+
+	if (file_unlink(pid_file, &ignored) < 0)
+		log_debug("%s", ignored.msg);
 }
 
 int qemu_process_wait(int pidfd, int timeout_ms)

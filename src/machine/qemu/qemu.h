@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../driver.h"
+#include "lib/strv.h"
 
 extern const struct driver qemu_driver;
 extern const struct option_row qemu_options_rows[];
@@ -19,5 +20,6 @@ struct qemu_options {
 	bool nographic; // accepted: no window is the default
 	bool virtio_drives; // accepted: the disk is always virtio
 	char *network; // "user"
+	struct strv share; // "DIR", "DIR:NAME"; none given: the home folder; "none" alone: nothing
 	int ssh_port, docker_port; // on 127.0.0.1; 0: a free one
 };

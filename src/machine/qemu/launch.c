@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starting the machine's QEMU as a process; see internal.h.
+//
+// Theory of operation. QEMU gets a session of its own, so that neither Ctrl-C nor a closed terminal reaches it, and
+// outlives us. Its messages go to qemu.log, where its last words stay when it crashes. That it greets on its QMP socket
+// means that it is set up: ports bound, pid file written. When it ends before that, its log says why. A port that
+// somebody took since we looked makes it fail with a known message; then the next free one is tried.
+#include "internal.h"
+
+#include "../ports.h"
+#include "../run.h"
+#include "lib/alloc.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+enum { START_TRIES = 8, START_TIMEOUT_MS = 60 * 1000, GREETING_MS = 1000, PAUSE_MS = 3, LOG_MAX = 1 << 20 };
+
+static void new_session(void *arg)
+{
+	(void)arg;
+	setsid();
+}
+
+char *qemu_last_words(const struct machine *m)
+{
+	cleanup_free char *path = machine_path(m, "qemu.log");
+	cleanup_buf struct buf text = BUF_INIT;
+
+	if (file_read(path, LOG_MAX, &text, NULL) < 0 || !text.len)
+		return NULL;
+	buf_trim_end(&text);
+	const char *newline = strrchr(buf_str(&text), '\n');
+	return xstrdup(newline ? newline + 1 : buf_str(&text));
+}
+
+// The process has ended before it was set up.
+static int failed(const struct machine *m, int status, struct error *err)
+{
+	cleanup_free char *words = qemu_last_words(m);
+
+	if (words && strstr(words, "Could not set up host forwarding rule"))
+		return error_say(err, EADDRINUSE, "QEMU could not take ports %d and %d on 127.0.0.1",
+				 machine_ssh_port(m), machine_engine_port(m));
+	return error_say(err, EPROTO, "starting machine \"%s\": QEMU ended with exit status %d: %s", m->name, status,
+			 words ? words : "it did not say why");
+}
+
+// Waits until QEMU greets.
+static int wait_for_greeting(const struct machine *m, pid_t pid, struct qmp *q, struct error *err)
+{
+	cleanup_free char *socket = machine_path(m, "qmp.sock");
+	int64_t deadline = clock_ms() + START_TIMEOUT_MS;
+
+	for (;;) {
+		struct error why = ERROR_INIT;
+		if (qmp_open(q, socket, GREETING_MS, &why) == 0)
+			return 0;
+		qmp_close(q);
+		int status = proc_wait(pid, "QEMU", 0, err);
+		if (status != -ETIMEDOUT)
+			return status < 0 ? error_wrap(err, "starting machine \"%s\"", m->name)
+					  : failed(m, status, err);
+		error_clear(err);
+		int r = interrupt_check(err);
+		if (r < 0)
+			return r;
+		if (why.code == EPROTO || clock_ms() >= deadline)
+			return error_say(err, why.code, "starting machine \"%s\": %s", m->name, why.msg);
+		clock_sleep_ms(PAUSE_MS);
+	}
+}
+
+static int spawn(const struct machine *m, const struct qemu_how *how, int log, struct error *err)
+{
+	cleanup_strv struct strv argv = STRV_INIT;
+
+	qemu_command(m, how, &argv);
+	struct proc_spec spec = { .argv = (const char *const *)strv_argv(&argv),
+				  .cwd = m->dir,
+				  .out = PROC_FD,
+				  .out_fd = log,
+				  .errs = PROC_FD,
+				  .err_fd = log,
+				  .child_setup = new_session };
+	run_log(spec.argv);
+	pid_t pid = proc_spawn(&spec, err);
+	return pid < 0 ? error_wrap(err, "starting machine \"%s\"", m->name) : pid;
+}
+
+// 0, -EADDRINUSE when a port was taken meanwhile, or another error; then nothing runs.
+static int launch_once(const struct machine *m, const struct qemu_how *how, struct qmp *q, struct error *err)
+{
+	cleanup_free char *socket = machine_path(m, "qmp.sock");
+	cleanup_free char *log_path = machine_path(m, "qemu.log");
+	int r = file_unlink(socket, err); // of one that crashed
+
+	if (r < 0)
+		return r;
+	cleanup_close int log = open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	if (log < 0)
+		return error_set(err, errno, "open %s", log_path);
+	pid_t pid = spawn(m, how, log, err);
+	if (pid < 0)
+		return pid;
+	r = wait_for_greeting(m, pid, q, err);
+	if (r < 0 && kill(pid, SIGKILL) == 0 && proc_wait(pid, "QEMU", START_TIMEOUT_MS, NULL) >= 0)
+		qemu_process_forget(m);
+	return r;
+}
+
+int qemu_launch(struct machine *m, const struct qemu_how *how, struct qmp *q, struct error *err)
+{
+	for (int tries = 1;; tries++) {
+		int r = ports_settle(m, "SSHPort", FIRST_SSH_PORT, err);
+		if (r == 0)
+			r = ports_settle(m, "EnginePort", FIRST_ENGINE_PORT, err);
+		if (r == 0)
+			r = launch_once(m, how, q, err);
+		if (r != -EADDRINUSE || tries == START_TRIES)
+			return r;
+	}
+}
