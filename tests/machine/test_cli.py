@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -38,7 +39,7 @@ class Store:
                        stderr=subprocess.DEVNULL)
         self.environment = {'PATH': os.environ['PATH'], 'HOME': str(self.folder), 'SHELL': '/bin/bash',
                             'MACHINE_STORAGE_PATH': str(self.path), 'B2D_ISO': str(self.iso),
-                            'QEMU_PROGRAM': str(HERE / 'fake-qemu')}
+                            'QEMU_PROGRAM': str(HERE / 'fake-qemu'), 'QEMU_SHARE': 'none'}
 
     def environ(self, extra):
         return {key: value for key, value in {**self.environment, **extra}.items() if value is not None}
@@ -75,7 +76,9 @@ def alive(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    with contextlib.suppress(FileNotFoundError):
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    return False
 
 
 def listener(port):
@@ -607,6 +610,7 @@ def save_misfit(store):
 
 @story.test('a state that fits but cannot be read is kept, and kill gives it up')
 def save_unreadable(store):
+    store.run('restart')
     store.run('save')
     said = store.error('start', FAKE_QEMU='bad-state')
     contains(said, 'the saved machine "default" cannot be taken up: qemu-system-x86_64: load of migration failed', 'start')
@@ -660,6 +664,71 @@ def save_remove(store):
     store.run('save', 'bear')
     store.run('rm', '-y', 'bear')
     assert not store.machine('bear').exists(), 'something is left'
+
+
+def shares_in(arguments):
+    """Paths and mount tags of the shares in QEMU's command line."""
+    path = dict(re.findall(r'\0-fsdev\0local,id=(\w+),path=((?:[^,\0]|,,)*),security_model=none', arguments))
+    tag = dict(re.findall(r'\0-device\0virtio-9p-pci,fsdev=(\w+),mount_tag=([^\0]*)\0', arguments))
+    return {path[name].replace(',,', ','): tag[name].replace(',,', ',') for name in path}
+
+
+@story.test('shares: the home folder by default, DIR and DIR:NAME, long and odd names, none')
+def shares(store):
+    deep = store.folder / 'projects, all' / 'a-rather-long-name-of-a-folder'
+    deep.mkdir(parents=True)
+    home = str(store.folder)[1:]
+    for given, expected in (((None,), {store.folder: home if len(home) <= 31 else 'b2d.share.0'}),
+                            ((f'{store.folder}:home/me',), {store.folder: 'home/me'}),
+                            ((f'{store.folder}/:/c:/Users/',), {store.folder: 'c:/Users'}),
+                            ((str(deep), f'{deep.parent}:p, q'), {deep: 'b2d.share.0', deep.parent: 'p, q'}),
+                            (('none',), {})):
+        flags = [word for one in given if one for word in ('--qemu-share', one)]
+        store.run('create', *flags, 'sharing', QEMU_SHARE=None)
+        arguments = Path(f'/proc/{store.pid("sharing")}/cmdline').read_text()
+        equal(shares_in(arguments), {str(path): tag for path, tag in expected.items()}, f'shares of {given}')
+        names = store.machine('sharing') / 'shares'
+        if 'b2d.share.0' in expected.values():
+            long = next(path for path, tag in expected.items() if tag == 'b2d.share.0')
+            equal(names.read_text(), f'b2d.share.0 {str(long)[1:]}\n', 'names for the guest')
+            contains(arguments, f'name=opt/boot2docker/shares,file={names}', 'fw_cfg')
+        store.run('rm', '-y', 'sharing')
+
+
+@story.test('shares that are none, cover the guest\'s system or have no honest name are refused')
+def bad_shares(store):
+    for given, reason in (('/nowhere', 'there is no such folder'), (f'{store.folder}:', 'would cover /'), ('/etc', 'would cover /etc'),
+                          (f'{store.folder}:a/../b', 'must be a path without'), (f'{store.folder}:a\nb', 'must be a path without'),
+                          (f'{store.folder}:a//b', 'must be a path without')):
+        contains(store.error('create', '--qemu-share', given, 'x', status=3), reason, given)
+    contains(store.error('create', '--qemu-share', f'{store.folder}:a', '--qemu-share', f'{store.iso.parent}:a', 'x', status=3),
+             'a share of that name', 'twice')
+    assert not store.machine('x').exists(), 'something was made'
+
+
+@story.test('save has the guest let go of its shares, start gives them back; a container that holds one is named')
+def save_shares(store):
+    programs = store.folder / 'programs'
+    programs.mkdir()
+    log = store.folder / 'ssh.log'
+    (programs / 'ssh').write_text(f'#!/bin/sh\ncat >>{log}\ntest -z "$SSH_SAYS" || {{ echo "$SSH_SAYS" >&2; exit 3; }}\n')
+    (programs / 'ssh').chmod(0o755)
+    path = {'PATH': f'{programs}:{os.environ["PATH"]}'}
+    store.run('create', '--qemu-share', store.folder, 'sharing', **path)
+    said = store.error('save', 'sharing', SSH_SAYS='used by container 0123456789ab', **path)
+    contains(said, 'machine "sharing" cannot be saved while a shared folder is in use: ', 'save')
+    contains(said, 'used by container 0123456789ab', 'save')
+    equal(store.out('status', 'sharing'), 'Running\n', 'status')
+    log.write_text('')
+    store.run('save', 'sharing', **path)
+    contains(log.read_text(), 'umount -a -t 9p', 'what save says')
+    log.write_text('')
+    store.run('start', 'sharing', **path)
+    contains(log.read_text(), 'mount -a -T', 'what start says')
+    log.write_text('')
+    store.run('restart', 'sharing', **path)
+    equal(log.read_text(), '', 'what a start from the disk says')
+    store.run('rm', '-y', 'sharing')
 
 
 @story.test('kill never hits a stranger that has the pid now')

@@ -111,7 +111,7 @@ static void add_layers(const struct machine *m, struct strv *argv)
 	system_layers(m, &layers);
 	for (size_t i = 0; i < layers.count; i++) {
 		cleanup_free char *path = system_path(m, layers.items[i]);
-		cleanup_free char *file = escaped(path);
+		cleanup_free char *file = qemu_escaped(path);
 		cleanup_free char *serial = initrd_layer_serial(layers.items[i]);
 
 		strv_push(argv, "-drive");
