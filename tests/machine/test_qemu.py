@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The QEMU driver with a fake QEMU: saved machines, shares, published ports, crashes."""
+import contextlib
+import json
+import os
+import re
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+from store import Store, alive
+from tap import Story, contains, equal, finish, within
+
+story = Story()
+
+
+def listener(port):
+    """Holds the port; one that another test's machine holds already is as good as taken, too."""
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with contextlib.suppress(OSError):
+        server.bind(('127.0.0.1', port))
+        server.listen()
+    return server
+
+
+@story.test('a machine is made', vital=True)
+def create(store):
+    store.run('create', 'default')
+    equal(store.out('status'), 'Running\n', 'status')
+
+
+@story.test('save keeps the machine and frees its QEMU; start goes on from there, once')
+def save(store):
+    folder, pid = store.machine('default'), store.pid('default')
+    equal(store.out('save'), 'Saving "default"...\nMachine "default" was saved.\n', 'save')
+    assert not alive(pid), 'QEMU runs on'
+    equal(store.out('status'), 'Saved\n', 'status')
+    contains(store.out('ls'), 'default   -        qemu     Saved ', 'ls')
+    equal(oct((folder / 'machine.state').stat().st_mode & 0o777), '0o600', 'mode of the state')
+    equal(store.error('ip'), 'Host is not running', 'ip')
+    contains(store.out('save'), 'Machine "default" is already saved.\n', 'save again')
+    contains(store.error('stop'), 'is saved, with what ran in it: start it', 'stop')
+    started = store.run('start')
+    contains(started.stdout, 'Machine "default" was started.\n', 'start')
+    equal(started.stderr, '', 'stderr of start')
+    equal(store.out('status'), 'Running\n', 'status')
+    assert '-incoming' in Path(f'/proc/{store.pid("default")}/cmdline').read_text().split('\0'), 'it was booted'
+    equal([path.name for path in folder.glob('*') if path.name in ('machine.state', 'saved.json')], [], 'what stays')
+
+
+@story.test('a saved machine keeps its port, or gets the next free one when it is taken')
+def save_port(store):
+    port = store.config('default')['Driver']['EnginePort']
+    store.run('suspend')
+    store.run('start')
+    equal(store.config('default')['Driver']['EnginePort'], port, 'port')
+    store.run('save')
+    with listener(port):
+        contains(store.run('start').stderr, f'port {port} of 127.0.0.1 is taken', 'start')
+    assert store.config('default')['Driver']['EnginePort'] != port, 'the port is taken'
+    equal(store.out('version', 'default'), '26.1.5\n', 'the engine')
+
+
+@story.test('a state that fits no more is discarded with a word, and the machine boots')
+def save_misfit(store):
+    folder = store.machine('default')
+
+    def with_more_memory():
+        config = store.config('default')
+        config['Driver']['Memory'] += 1
+        (folder / 'config.json').write_text(json.dumps(config))
+    for damage, reason, mode in ((with_more_memory, 'made differently', ''),
+                                 (lambda: (folder / 'saved.json').write_text('{'), 'saved.json', ''),
+                                 (lambda: None, 'QEMU is another version', 'newer')):
+        store.run('save')
+        damage()
+        said = store.run('start', FAKE_QEMU=mode).stderr
+        contains(said, 'the saved state of machine "default" is discarded, and it boots anew: ', 'start')
+        contains(said, reason, 'why')
+        assert '-incoming' not in Path(f'/proc/{store.pid("default")}/cmdline').read_text().split('\0'), 'it was resumed'
+        assert not (folder / 'machine.state').exists(), 'the state stays'
+
+
+@story.test('a state that fits but cannot be read is kept, and kill gives it up')
+def save_unreadable(store):
+    store.run('restart')
+    store.run('save')
+    said = store.error('start', FAKE_QEMU='bad-state')
+    contains(said, 'the saved machine "default" cannot be taken up: qemu-system-x86_64: load of migration failed', 'start')
+    equal(store.out('status'), 'Saved\n', 'status')
+    contains(store.out('kill'), 'was killed', 'kill')
+    equal(store.out('status'), 'Stopped\n', 'status after kill')
+    assert not (store.machine('default') / 'machine.state').exists(), 'the state stays'
+    store.run('start')
+
+
+@story.test('a machine that QEMU will not save goes on running; one that is stopped cannot be saved')
+def save_refused(store):
+    store.run('restart', FAKE_QEMU='no-migration')
+    contains(store.error('save'), 'saving machine "default": QEMU (QMP) refused "migrate": Migration is disabled', 'save')
+    equal(store.out('status'), 'Running\n', 'status')
+    assert not list(store.machine('default').glob('machine.state*')), 'a half-written state stays'
+    store.run('stop')
+    contains(store.error('save'), 'only one that runs can be saved', 'save of a stopped machine')
+    store.run('start')
+
+
+@story.test('a QEMU that has mapped-ram is given the file by its name')
+def save_mapped(store):
+    store.run('restart', FAKE_QEMU='mapped-ram')
+    store.run('save')
+    equal(json.loads((store.machine('default') / 'saved.json').read_text())['Format'], 'mapped-ram', 'format')
+    equal(oct((store.machine('default') / 'machine.state').stat().st_mode & 0o777), '0o600', 'mode of the state')
+    store.run('start', FAKE_QEMU='mapped-ram')
+    equal(store.out('status'), 'Running\n', 'status')
+    store.run('restart')
+
+
+@story.test('save killed in the middle: the machine is found paused, and start lets it go on')
+def save_halfway(store):
+    pid = store.pid('default')
+    with socket.socket(socket.AF_UNIX) as monitor:
+        monitor.connect(os.path.relpath(store.machine('default') / 'qmp.sock'))
+        monitor.sendall(b'{"execute": "qmp_capabilities"}\n{"execute": "stop"}\n')
+        within(5, 'it is stopped', lambda: monitor.recv(4096).count(b'return') and True)
+        time.sleep(0.2)
+    (store.machine('default') / 'machine.state.tmp').write_text('half')
+    equal(store.out('status'), 'Paused\n', 'status')
+    store.run('start')
+    equal((store.out('status'), store.pid('default')), ('Running\n', pid), 'status')
+    assert not (store.machine('default') / 'machine.state.tmp').exists(), 'the half-written state stays'
+
+
+@story.test('rm of a saved machine removes what was saved')
+def save_remove(store):
+    store.run('create', 'bear')
+    store.run('save', 'bear')
+    store.run('rm', '-y', 'bear')
+    assert not store.machine('bear').exists(), 'something is left'
+
+
+def shares_in(arguments):
+    """Paths and mount tags of the shares in QEMU's command line."""
+    path = dict(re.findall(r'\0-fsdev\0local,id=(\w+),path=((?:[^,\0]|,,)*),security_model=none', arguments))
+    tag = dict(re.findall(r'\0-device\0virtio-9p-pci,fsdev=(\w+),mount_tag=([^\0]*)\0', arguments))
+    return {path[name].replace(',,', ','): tag[name].replace(',,', ',') for name in path}
+
+
+@story.test('shares: the home folder by default, DIR and DIR:NAME, long and odd names, none')
+def shares(store):
+    deep = store.folder / 'projects, all' / 'a-rather-long-name-of-a-folder'
+    deep.mkdir(parents=True)
+    home = str(store.folder)[1:]
+    for given, expected in (((None,), {store.folder: home if len(home) <= 31 else 'b2d.share.0'}),
+                            ((f'{store.folder}:home/me',), {store.folder: 'home/me'}),
+                            ((f'{store.folder}/:/c:/Users/',), {store.folder: 'c:/Users'}),
+                            ((str(deep), f'{deep.parent}:p, q'), {deep: 'b2d.share.0', deep.parent: 'p, q'}),
+                            (('none',), {})):
+        flags = [word for one in given if one for word in ('--qemu-share', one)]
+        store.run('create', *flags, 'sharing', QEMU_SHARE=None)
+        arguments = Path(f'/proc/{store.pid("sharing")}/cmdline').read_text()
+        equal(shares_in(arguments), {str(path): tag for path, tag in expected.items()}, f'shares of {given}')
+        names = store.machine('sharing') / 'shares'
+        if 'b2d.share.0' in expected.values():
+            long = next(path for path, tag in expected.items() if tag == 'b2d.share.0')
+            equal(names.read_text(), f'b2d.share.0 {str(long)[1:]}\n', 'names for the guest')
+            contains(arguments, f'name=opt/boot2docker/shares,file={names}', 'fw_cfg')
+        store.run('rm', '-y', 'sharing')
+
+
+@story.test('shares that are none, cover the guest\'s system or have no honest name are refused')
+def bad_shares(store):
+    for given, reason in (('/nowhere', 'there is no such folder'), (f'{store.folder}:', 'would cover /'), ('/etc', 'would cover /etc'),
+                          (f'{store.folder}:a/../b', 'must be a path without'), (f'{store.folder}:a\nb', 'must be a path without'),
+                          (f'{store.folder}:a//b', 'must be a path without')):
+        contains(store.error('create', '--qemu-share', given, 'x', status=3), reason, given)
+    contains(store.error('create', '--qemu-share', f'{store.folder}:a', '--qemu-share', f'{store.iso.parent}:a', 'x', status=3),
+             'a share of that name', 'twice')
+    assert not store.machine('x').exists(), 'something was made'
+
+
+@story.test('save has the guest let go of its shares, start gives them back; a container that holds one is named')
+def save_shares(store):
+    programs = store.folder / 'programs'
+    programs.mkdir()
+    log = store.folder / 'ssh.log'
+    (programs / 'ssh').write_text(f'#!/bin/sh\ncat >>{log}\ntest -z "$SSH_SAYS" || {{ echo "$SSH_SAYS" >&2; exit 3; }}\n')
+    (programs / 'ssh').chmod(0o755)
+    path = {'PATH': f'{programs}:{os.environ["PATH"]}'}
+    store.run('create', '--qemu-share', store.folder, 'sharing', **path)
+    said = store.error('save', 'sharing', SSH_SAYS='used by container 0123456789ab', **path)
+    contains(said, 'machine "sharing" cannot be saved while a shared folder is in use: ', 'save')
+    contains(said, 'used by container 0123456789ab', 'save')
+    equal(store.out('status', 'sharing'), 'Running\n', 'status')
+    log.write_text('')
+    store.run('save', 'sharing', **path)
+    contains(log.read_text(), 'umount -a -t 9p', 'what save says')
+    log.write_text('')
+    store.run('start', 'sharing', **path)
+    contains(log.read_text(), 'mount -a -T', 'what start says')
+    log.write_text('')
+    store.run('restart', 'sharing', **path)
+    equal(log.read_text(), '', 'what a start from the disk says')
+    store.run('rm', '-y', 'sharing')
+
+
+with tempfile.TemporaryDirectory() as temporary:
+    subject = Store(temporary)
+    subject.environment['QEMU_SHARE'] = 'none'
+    status_ = story.run(subject)
+finish(status_)
