@@ -4,9 +4,20 @@
 
 #include "certs.h"
 #include "driver.h"
+#include "run.h"
 #include "store.h"
 
 #include <errno.h>
+
+void connection_print_exports(const struct machine *m, const char *url)
+{
+	cleanup_buf struct buf lines = BUF_INIT;
+
+	buf_printf(&lines, "    export DOCKER_HOST=%s\n    export DOCKER_CERT_PATH=", url);
+	run_quote(&lines, m->dir);
+	buf_puts(&lines, "\n    export DOCKER_TLS_VERIFY=1\n");
+	fputs(buf_str(&lines), stdout);
+}
 
 int connection_check(struct machine *m, char **ret_url, struct error *err)
 {

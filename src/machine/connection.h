@@ -10,3 +10,5 @@ struct machine;
 // from the store's files (CA, address, dates), not by a handshake: `env` runs in every new shell and must not wait for
 // the guest.
 int connection_check(struct machine *m, char **ret_url, struct error *err) MUST_CHECK;
+// The older tool's lines, "    export NAME=VALUE", for a machine that passed the check.
+void connection_print_exports(const struct machine *m, const char *url);

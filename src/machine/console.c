@@ -41,6 +41,8 @@ void console_show(const struct machine *m)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 
+	if (!m->driver->console_path)
+		return;
 	if (read_tail(m, &text) < 0 || !text.len) {
 		fprintf(stderr, "The console of \"%s\" is empty.\n", m->name);
 		return;

@@ -5,6 +5,7 @@
 #include "lib/alloc.h"
 #include "lib/log.h"
 #include "lib/path.h"
+#include "older-profile.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -31,6 +32,9 @@ const struct option_row context_options[] = {
 	  .help = "Accepted for compatibility; no effect" },
 	{ "bugsnag-api-token", 0, OPTION_STRING, FIELD(bugsnag_api_token), "MACHINE_BUGSNAG_API_TOKEN",
 	  .argument = "TOKEN", .help = "Accepted for compatibility; no effect" },
+	{ "vm", 0, OPTION_STRING, FIELD(vm), .argument = "NAME",
+	  .help = "The machine that is meant where a command names none (default: the profile's VM, else "
+		  "\"default\")" },
 	{ "help", 'h', OPTION_BOOL, FIELD(help), .help = "Show help" },
 	{ "version", 'v', OPTION_BOOL, FIELD(version), .help = "Print the version" },
 	{ 0 },
@@ -82,6 +86,29 @@ static int default_cert_path(const struct context *ctx, char **path, const char 
 	return 0;
 }
 
+bool context_is_boot2docker(const struct context *ctx)
+{
+	return strcmp(ctx->program, "boot2docker") == 0;
+}
+
+// A profile that cannot be read is an error of those commands that need it, and a warning for all others.
+static void read_profile(struct context *ctx)
+{
+	static const char flag[] = "--vm=";
+	cleanup_strv struct strv flags = STRV_INIT;
+	struct error err = ERROR_INIT;
+
+	if (ctx->vm || !context_is_boot2docker(ctx))
+		return;
+	if (older_profile_read(&flags, &err) < 0)
+		log_warn("%s", err.msg);
+	for (size_t i = 0; i < flags.count; i++)
+		if (strncmp(flags.items[i], flag, strlen(flag)) == 0) {
+			free(ctx->vm);
+			ctx->vm = xstrdup(flags.items[i] + strlen(flag));
+		}
+}
+
 int context_init(struct context *ctx, int argc, char **argv, struct error *err)
 {
 	struct option_parse how = { .stop_at_operand = true, .operands = &ctx->operands };
@@ -93,6 +120,7 @@ int context_init(struct context *ctx, int argc, char **argv, struct error *err)
 	if (r < 0)
 		return r;
 	log_set_level(ctx->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	read_profile(ctx);
 	r = default_storage_path(ctx, err);
 	if (r == 0)
 		r = default_cert_path(ctx, &ctx->ca_cert, "ca.pem", err);

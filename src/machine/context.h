@@ -13,6 +13,8 @@ struct context {
 	struct strv words; // the command line as given, for the hint that `env` prints
 	struct strv operands; // the verb and what follows it
 
+	char *vm; // the machine that is meant where none is named: of --vm, else of the older tool's profile; NULL: "default"
+
 	// The global flags.
 	bool debug, help, version;
 	char *storage_path; // absolute after context_init
@@ -27,3 +29,5 @@ extern const struct option_row context_options[];
 // failure.
 int context_init(struct context *ctx, int argc, char **argv, struct error *err) MUST_CHECK;
 void context_done(struct context *ctx);
+// Was the program called by its own name, not as docker-machine? Where the two tools mean different things, it decides.
+bool context_is_boot2docker(const struct context *ctx);

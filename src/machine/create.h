@@ -19,6 +19,7 @@ struct create_options {
 	char *swarm_image, *swarm_discovery, *swarm_strategy, *swarm_host, *swarm_addr;
 	struct strv swarm_opt, swarm_join_opt;
 	struct strv tls_san;
+	bool no_start;
 
 	struct qemu_options qemu;
 	struct virtualbox_options virtualbox;

@@ -14,9 +14,11 @@ int machines_named(const struct context *ctx, const struct strv *operands, struc
 		strv_push(ret_names, operands->items[i]);
 	if (operands->count)
 		return 0;
-	if (!machine_exists(ctx, "default"))
-		return error_say(err, ENOENT, "Error: No machine name(s) specified and no \"default\" machine exists");
-	strv_push(ret_names, "default");
+	const char *meant = ctx->vm ? ctx->vm : "default";
+	if (!machine_exists(ctx, meant))
+		return error_say(err, ENOENT, "Error: No machine name(s) specified and no \"%s\" machine exists",
+				 meant);
+	strv_push(ret_names, meant);
 	return 0;
 }
 

@@ -18,7 +18,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 #include <time.h>
+
+static const char AWAITS_PROVISION[] = "Driver.AwaitsProvision";
 
 static int start_provisioned(struct machine *m, enum provision_kind kind, struct error *err)
 {
@@ -73,6 +76,29 @@ static int save_address(const struct machine *m, struct error *err)
 	return machine_save(now, err);
 }
 
+// It has all that it is given.
+static int settle_provision(const struct machine *m, struct error *err)
+{
+	cleanup_machine struct machine *now = NULL;
+	cleanup_close int lock = -1;
+	int r = machine_lock(m->ctx, m->name, &lock, err);
+
+	if (r == 0)
+		r = machine_load(m->ctx, m->name, &now, err);
+	if (r < 0)
+		return r;
+	power_await_provision(now, false);
+	return machine_save(now, err);
+}
+
+void power_await_provision(const struct machine *m, bool awaits)
+{
+	if (awaits)
+		json_put(m->config, AWAITS_PROVISION, json_true());
+	else
+		json_object_del(json_object_get(m->config, "Driver"), strrchr(AWAITS_PROVISION, '.') + 1);
+}
+
 int power_wait(struct machine *m, enum provision_kind kind, bool is_locked, struct error *err)
 {
 	int r = m->driver->attach ? m->driver->attach(m, kind, err) : 0;
@@ -103,6 +129,8 @@ static int launch_locked(struct machine *m, enum provision_kind *ret_kind, struc
 		return error_say(err, EBUSY, "machine \"%s\" is in state %s; end it with \"%s kill %s\" first", m->name,
 				 machine_state_name(state), m->ctx->program, m->name);
 	r = renew_certificates(m, ret_kind, err);
+	if (json_bool_at(m->config, AWAITS_PROVISION, false))
+		*ret_kind = PROVISION_ALL;
 	if (r == 0)
 		r = power_launch(m, *ret_kind, err);
 	return r < 0 ? r : 1;
@@ -138,6 +166,8 @@ int power_start(struct machine *given, struct error *err)
 	}
 	log_info("Machine \"%s\" was started.", m->name);
 	r = power_wait(m, kind, false, err);
+	if (r == 0 && kind == PROVISION_ALL)
+		r = settle_provision(m, err);
 	if (r == 0)
 		log_info("Started machines may have new IP addresses. You may need to re-run the `%s env` command.",
 			 m->ctx->program);
@@ -224,6 +254,13 @@ int power_restart(struct machine *m, struct error *err)
 	if (m->driver->restart)
 		return restart_by_driver(m, err);
 	int r = power_stop(m, err);
+
+	return r < 0 ? r : power_start(m, err);
+}
+
+int power_reset(struct machine *m, struct error *err)
+{
+	int r = power_kill(m, err);
 
 	return r < 0 ? r : power_start(m, err);
 }

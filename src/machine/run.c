@@ -32,7 +32,7 @@ int interrupt_check(struct error *err)
 	return interrupted ? error_say(err, EINTR, "interrupted (%s)", strsignal(interrupted)) : 0;
 }
 
-static void add_quoted(struct buf *line, const char *word)
+void run_quote(struct buf *line, const char *word)
 {
 	if (*word && !strpbrk(word, " \t\n'\"\\$`*?[]()<>|&;#~!{}")) {
 		buf_puts(line, word);
@@ -53,7 +53,7 @@ void run_log(const char *const *argv)
 
 	for (; *argv; argv++) {
 		buf_puts(&line, line.len ? " " : "");
-		add_quoted(&line, *argv);
+		run_quote(&line, *argv);
 	}
 	log_debug("run: %s", buf_str(&line));
 }

@@ -6,6 +6,8 @@
 #include "lib/error.h"
 #include "lib/strv.h"
 
+// Appends a word as a shell has to see it: in single quotes where there is need.
+void run_quote(struct buf *line, const char *word);
 // Logs a command line at debug level, quoted so that it can be pasted into a shell.
 void run_log(const char *const *argv);
 // Runs to the end; an exit status other than 0 is an error with the last line of stderr. Bounded by timeout_ms.

@@ -27,7 +27,7 @@ def scp(machine):
     (folder / ODD).write_bytes(content)
     (folder / 'sub' / ODD).write_bytes(content[::-1])
     machine.command('scp', '-q', folder / ODD, f'{machine.name}:{ODD}')
-    equal(machine.ssh('ls pwned 2>/dev/null | wc -l; ls with*').splitlines(), ['0', ODD], 'what is there')
+    equal(machine.ssh('ls pwned 2>/dev/null | wc -l; echo with*').splitlines(), ['0', ODD], 'what is there')
     machine.command('scp', '-q', f'docker@{machine.name}:{ODD}', machine.store / 'back')
     equal((machine.store / 'back').read_bytes() == content, True, 'the same bytes')
     machine.command('scp', '-q', '-r', folder, f'{machine.name}:/tmp/tree')

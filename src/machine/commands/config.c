@@ -22,6 +22,12 @@ static int run(const struct context *ctx, void *arg, const struct strv *operands
 	cleanup_free char *url = NULL;
 
 	(void)arg;
+	// The older tool's `config` prints its profile.
+	if (context_is_boot2docker(ctx) && !operands->count) {
+		cleanup_strv struct strv words = STRV_INIT;
+		strv_push(&words, "cfg");
+		return command_call(ctx, &words, err);
+	}
 	int r = machine_named(ctx, operands, &m, err);
 	if (r == 0)
 		r = connection_check(m, &url, err);
@@ -35,7 +41,7 @@ static int run(const struct context *ctx, void *arg, const struct strv *operands
 const struct command command_config = {
 	.name = "config",
 	.arguments = "[NAME]",
-	.summary = "Print the connection config for machine",
+	.summary = "Print the connection config for machine; of boot2docker, without a name: the profile in use",
 	.options = tables,
 	.options_size = sizeof(struct options),
 	.run = run,

@@ -63,6 +63,7 @@ static const struct option_row shared_rows[] = {
 	  .help = "Stored only" },
 	{ "swarm-experimental", 0, OPTION_BOOL, FIELD(swarm_experimental), "MACHINE_SWARM_EXPERIMENTAL",
 	  .help = "Stored only" },
+	{ "no-start", 0, OPTION_BOOL, FIELD(no_start), .help = "Make the machine only; start does the rest" },
 	{ "tls-san", 0, OPTION_LIST, FIELD(tls_san), "MACHINE_TLS_SAN", .argument = "NAME",
 	  .help = "Support extra SANs for TLS certs" },
 	{ 0 },
@@ -99,8 +100,9 @@ static int claim(struct machine *m, struct error *err)
 	return machine_save(m, err);
 }
 
-static int make(struct machine *m, struct error *err)
+static int make(struct machine *m, bool no_start, struct error *err)
 {
+	power_await_provision(m, m->driver->start != NULL);
 	int r = machine_save(m, err);
 
 	if (r == 0)
@@ -111,14 +113,17 @@ static int make(struct machine *m, struct error *err)
 		r = m->driver->create(m, err);
 	if (r == 0)
 		r = interrupt_check(err);
-	if (r < 0 || !m->driver->start)
+	if (r < 0 || no_start || !m->driver->start)
 		return r;
 	if (!m->driver->refuse)
 		log_info("(%s) Starting the VM...", m->name);
 	r = power_launch(m, PROVISION_ALL, err);
 	if (r == 0)
 		r = power_wait(m, PROVISION_ALL, true, err);
-	return r < 0 ? r : interrupt_check(err);
+	if (r == 0)
+		r = interrupt_check(err);
+	power_await_provision(m, false);
+	return r < 0 ? r : machine_save(m, err);
 }
 
 // Leaves nothing half-made behind; what cannot be removed is said, and `rm` is the way on.
@@ -157,7 +162,7 @@ static int create(const struct context *ctx, const char *name, const struct driv
 	if (r < 0)
 		return r;
 	log_info("Creating machine...");
-	r = make(m, err);
+	r = make(m, options->no_start && !driver->refuse, err);
 	if (r < 0)
 		undo(m);
 	else
@@ -190,6 +195,8 @@ static int run(const struct context *ctx, void *arg, const struct strv *operands
 	r = create(ctx, operands->items[0], driver, options, err);
 	if (r < 0)
 		return r == -EEXIST ? r : error_wrap(err, "Error creating machine");
+	if (options->no_start)
+		return 0;
 	log_info("Docker is up and running!\nTo see how to connect your Docker Client to the Docker Engine running on "
 		 "this virtual "
 		 "machine, run: %s env %s",

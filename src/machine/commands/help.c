@@ -22,7 +22,7 @@ static int run(const struct context *ctx, void *options, const struct strv *oper
 
 const struct command command_help_row = {
 	.name = "help",
-	.alias = "h",
+	.aliases = { "h" },
 	.arguments = "[COMMAND]",
 	.summary = "Shows a list of commands or help for one command",
 	.run = run,

@@ -13,6 +13,7 @@ static int run(const struct context *ctx, void *options, const struct strv *oper
 
 const struct command command_kill = {
 	.name = "kill",
+	.aliases = { "poweroff" },
 	.arguments = "[NAME...]",
 	.summary = "Kill a machine: end it at once, as if its power had been cut",
 	.run = run,

@@ -65,8 +65,9 @@ static void add_command(struct buf *page, const struct command *command)
 		   command->arguments);
 	add_text(page, command->summary);
 	buf_puts(page, ".\n");
-	if (command->alias)
-		buf_printf(page, "Also: \\fB%s\\fR.\n", command->alias);
+	command_add_aliases(command, "Also: ", page);
+	if (command->aliases[0])
+		buf_puts(page, ".\n");
 	add_options(page, command->options);
 }
 

@@ -4,6 +4,7 @@
 
 #include "../docker-context.h"
 #include "../driver.h"
+#include "../each.h"
 #include "../prompt.h"
 #include "../store.h"
 #include "lib/file.h"
@@ -88,16 +89,23 @@ static int remove_one(const struct context *ctx, const char *name, bool force, s
 static int run(const struct context *ctx, void *arg, const struct strv *operands, struct error *err)
 {
 	const struct options *options = arg;
+	cleanup_strv struct strv names = STRV_INIT;
 	int result = 0;
 
-	if (!operands->count)
+	// The older tool's verbs mean its one machine.
+	bool is_older = strcmp(ctx->operands.items[0], "destroy") == 0 ||
+			(context_is_boot2docker(ctx) && strcmp(ctx->operands.items[0], "delete") == 0);
+	if (!operands->count && !is_older && !ctx->vm)
 		return error_say(err, EINVAL, "Error: Expected to get one or more machine names as arguments");
-	if (!options->force && !options->yes && !confirm(operands))
+	int named = machines_named(ctx, operands, &names, err);
+	if (named < 0)
+		return named;
+	if (!options->force && !options->yes && !confirm(&names))
 		return 0;
-	for (size_t i = 0; i < operands->count; i++) {
+	for (size_t i = 0; i < names.count; i++) {
 		if (result < 0)
 			fprintf(stderr, "%s\n", err->msg);
-		int r = remove_one(ctx, operands->items[i], options->force, err);
+		int r = remove_one(ctx, names.items[i], options->force, err);
 		result = r < 0 ? r : result;
 	}
 	return result;
@@ -105,7 +113,7 @@ static int run(const struct context *ctx, void *arg, const struct strv *operands
 
 const struct command command_rm = {
 	.name = "rm",
-	.alias = "delete",
+	.aliases = { "delete", "destroy" },
 	.arguments = "NAME...",
 	.summary = "Remove a machine",
 	.options = tables,

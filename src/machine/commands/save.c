@@ -13,7 +13,7 @@ static int run(const struct context *ctx, void *options, const struct strv *oper
 
 const struct command command_save = {
 	.name = "save",
-	.alias = "suspend",
+	.aliases = { "suspend" },
 	.arguments = "[NAME...]",
 	.summary = "Save a machine as it runs: the next start goes on where it was, in an instant",
 	.run = run,

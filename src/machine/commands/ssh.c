@@ -10,11 +10,20 @@
 #include <errno.h>
 #include <signal.h>
 
-static void build(const struct machine *m, const struct strv *operands, struct strv *argv)
+static void build(const struct machine *m, const struct strv *operands, size_t first, struct strv *argv)
 {
 	remote_command(m, argv);
-	for (size_t i = 1; i < operands->count; i++)
+	for (size_t i = first; i < operands->count; i++)
 		strv_push(argv, operands->items[i]);
+}
+
+// The older tool's `ssh` has the command at once, for its one machine: so where the first word is no machine's name.
+static bool names_machine(const struct context *ctx, const struct strv *operands)
+{
+	if (!operands->count)
+		return false;
+	const char *meant = ctx->vm ? ctx->vm : "default";
+	return !context_is_boot2docker(ctx) || machine_exists(ctx, operands->items[0]) || !machine_exists(ctx, meant);
 }
 
 static int run(const struct context *ctx, void *options, const struct strv *operands, struct error *err)
@@ -25,7 +34,8 @@ static int run(const struct context *ctx, void *options, const struct strv *oper
 	cleanup_free char *program = NULL;
 
 	(void)options;
-	if (operands->count)
+	bool named = names_machine(ctx, operands);
+	if (named)
 		strv_push(&name, operands->items[0]);
 	int r = machine_named(ctx, &name, &m, err);
 	if (r == 0)
@@ -34,7 +44,7 @@ static int run(const struct context *ctx, void *options, const struct strv *oper
 		r = proc_find("ssh", &program, err);
 	if (r < 0)
 		return r;
-	build(m, operands, &argv);
+	build(m, operands, named ? 1 : 0, &argv);
 	run_log((const char *const *)strv_argv(&argv));
 	fflush(NULL);
 	// ssh takes our place: its terminal, its signals and its exit status are what the user gets.

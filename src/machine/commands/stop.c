@@ -13,6 +13,7 @@ static int run(const struct context *ctx, void *options, const struct strv *oper
 
 const struct command command_stop = {
 	.name = "stop",
+	.aliases = { "down", "halt" },
 	.arguments = "[NAME...]",
 	.summary = "Stop a machine: press its power button and wait until it is off",
 	.run = run,
