@@ -28,6 +28,7 @@
 
 #include "lib/version.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -35,6 +36,7 @@
 
 #define LAYER_MAX ((size_t)1 << 30)
 #define LOCK_WAIT_MS (15 * 60 * 1000)
+#define PACK_TIMEOUT_MS (20 * 60 * 1000)
 
 struct build {
 	const struct build_spec *spec;
@@ -234,6 +236,31 @@ static int make_layer(struct build *b, size_t index, struct error *err)
 	return tree_add(b->initrd, name, &node, NULL, err);
 }
 
+// Replaces the file by what initrd-pack's program makes of it.
+static int pack_initrd(const struct build *b, const char *path, struct error *err)
+{
+	cleanup_file_writer struct file_writer w = FILE_WRITER_INIT;
+	cleanup_strv struct strv argv = STRV_INIT;
+	cleanup_close int in = open(path, O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (in < 0)
+		return error_set(err, errno, "open %s", path);
+	r = file_writer_open(&w, path, 0644, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < b->manifest.initrd_pack.count; i++)
+		strv_push(&argv, b->manifest.initrd_pack.items[i]);
+	r = proc_check(&(struct proc_spec){ .argv = (const char *const *)strv_argv(&argv),
+					    .in = PROC_FD,
+					    .in_fd = in,
+					    .out = PROC_FD,
+					    .out_fd = w.fd,
+					    .timeout_ms = PACK_TIMEOUT_MS },
+		       err);
+	return r < 0 ? r : file_writer_commit(&w, err);
+}
+
 static int make_initrd(struct build *b, struct error *err)
 {
 	cleanup_free char *path = path_join(b->work, "initrd.img");
@@ -248,6 +275,8 @@ static int make_initrd(struct build *b, struct error *err)
 		r = initrd_write(b->initrd, b->spec->epoch, w.fd, err);
 	if (r == 0)
 		r = file_writer_commit(&w, err);
+	if (r == 0 && b->manifest.initrd_pack.count > 0)
+		r = pack_initrd(b, path, err);
 	return r < 0 ? error_wrap(err, "writing the initrd") : 0;
 }
 

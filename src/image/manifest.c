@@ -218,6 +218,20 @@ static int take_boot_packages(struct parser *p, const struct words_line *line, c
 	return 0;
 }
 
+// The kernel unpacks an initrd by what its first bytes say; these are the packers that it knows and that we have a use for.
+static int take_initrd_pack(struct parser *p, const struct words_line *line, const struct statement *s,
+			    struct error *err)
+{
+	const char *program = line->words.items[1];
+
+	(void)s;
+	if (strcmp(program, "xz") != 0 && strcmp(program, "zstd") != 0)
+		return error_say(err, EINVAL, "initrd-pack knows xz and zstd, not \"%s\"", program);
+	for (size_t i = 1; i < line->words.count; i++)
+		strv_push(&p->m->initrd_pack, line->words.items[i]);
+	return 0;
+}
+
 static int take_layer_row(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
 {
 	struct manifest *m = p->m;
@@ -242,6 +256,7 @@ static const struct statement profile_statements[] = {
 	{ "volume", 1, 1, take_text, .field = offsetof(struct manifest, volume), .usage = "NAME" },
 	{ "cmdline", 1, ANY, take_text, .field = offsetof(struct manifest, cmdline), .usage = "WORD…" },
 	{ "layer", 2, ANY, take_layer_row, .usage = "NAME FILE MKSQUASHFS-OPTION…" },
+	{ "initrd-pack", 1, ANY, take_initrd_pack, .usage = "PROGRAM OPTION…" },
 	{ "slices", 1, ANY, take_list, .field = offsetof(struct parser, slices), .usage = "NAME…" },
 	{ "modules", 2, ANY, take_modules, .usage = "LAYER NAME…" },
 	{ "boot-packages", 1, ANY, take_boot_packages, .usage = "PACKAGE…" },
@@ -399,6 +414,7 @@ void manifest_done(struct manifest *m)
 	free(m->layers);
 	free(m->packages);
 	strv_done(&m->boot_packages);
+	strv_done(&m->initrd_pack);
 	free(m->directory);
 	free(m->kernel);
 	free(m->kernel_source);

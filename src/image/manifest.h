@@ -64,6 +64,7 @@ struct manifest {
 	size_t rule_count;
 	struct package_use *packages;
 	size_t package_count;
+	struct strv initrd_pack; // the program that packs the initrd as a whole, and its options; empty: none does
 	struct strv boot_packages; // packages that the ISO's boot loaders come from
 	struct module_use *modules; // in the order of the profile; early ones have the layer LAYER_INITRD
 	size_t module_count;

@@ -106,6 +106,7 @@ static void what_a_profile_lacks_is_named(void **state)
 		{ "kernel k\nlayer b 1\n", "has no line \"version-from PACKAGE\"" },
 		{ "kernel k\nversion-from a\n", "has no line \"layer NAME FILE" },
 		{ "kernel k\nkernel k\n", "p:2: \"kernel\" is given twice" },
+		{ "initrd-pack rm -rf\n", "initrd-pack knows xz and zstd, not \"rm\"" },
 		{ "slices ../etc\n", "\"../etc\" is not a plain name" },
 		{ "layer base ../10\n", "\"../10\" is not a plain name" },
 		{ "modules base m\n", "the profile has no layer \"base\"" },

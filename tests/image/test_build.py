@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds small images with b2d-image from a repository that the test makes, and gives it what it must refuse."""
 import hashlib
+import lzma
 import os
 import shutil
 import subprocess
@@ -77,11 +78,16 @@ class World:
         path.write_text(text)
 
     def command(self, *more, output=None, cache=None):
+        return [str(word) for word in (
+            BUILDER, 'build', '--distro', self.distro, '--programs', self.programs, '--output', output or self.output,
+            *self.places(cache), *more)]
+
+    def places(self, cache=None):
+        """Options of every command: where packages come from and are kept."""
         repository = self.repository
         return [str(word) for word in (
-            BUILDER, 'build', '--distro', self.distro, '--programs', self.programs,
-            '--output', output or self.output, '--cache', cache or self.cache, '--suite', repository.suite,
-            '--mirror', f'file:{repository.root}', '--security-mirror', 'none', '--keyring', repository.keyring, *more)]
+            '--cache', cache or self.cache, '--suite', repository.suite, '--mirror', f'file:{repository.root}',
+            '--security-mirror', 'none', '--keyring', repository.keyring)]
 
     def build(self, *more, check=True, env=None, prefix=(), **places):
         environment = {**os.environ, 'SOURCE_DATE_EPOCH': '1700000000', **(env or {})}
@@ -147,6 +153,19 @@ def initrd(world):
     equal(sorted(p.name for p in (tree / 'layers').iterdir()), ['10-base.squashfs', '20-cold.squashfs'], 'layers')
 
 
+@story.test('a profile can have the initrd packed as a whole, which says the same when it is unpacked')
+def packed(world):
+    world.write('profiles/packed', PROFILE.replace('-comp', '-noI -noD -noF -comp') + 'initrd-pack xz --check=crc32\n')
+    output = world.root / 'packed'
+    world.build('--profile', 'packed', output=output)
+    initrd = lzma.decompress((output / 'initrd.img').read_bytes())
+    names = subprocess.run(['cpio', '-it', '--quiet'], input=initrd, check=True, capture_output=True).stdout.decode().split()
+    equal(sorted(set(names) & {'init', 'layers/10-base.squashfs', 'layers/20-cold.squashfs'}),
+          ['init', 'layers/10-base.squashfs', 'layers/20-cold.squashfs'], 'members')
+    equal(subprocess.run(['cpio', '-i', '--quiet', '--to-stdout', 'init'], input=initrd, check=True,
+                         capture_output=True).stdout, b'#!/bin/true\n', '/init')
+
+
 @story.test('a layer has the owners and modes of the manifest, by the word of unsquashfs')
 def layers(world):
     base, cold = world.list_layer('10-base'), world.list_layer('20-cold')
@@ -170,6 +189,28 @@ def closure(world):
     modules = f'/usr/lib/modules/{RELEASE}'
     for path in ('kernel/drivers/virtio_net.ko', 'kernel/drivers/net-core.ko', 'modules.dep.bin', 'modules.alias.bin'):
         assert f'{modules}/{path}' in base, f'{path} is missing'
+
+
+@story.test('an extension has all of its packages below /usr but their documentation, and the libraries that it needs')
+def extension(world):
+    path = world.root / 'tools.squashfs'
+    result = subprocess.run([BUILDER, 'extension', *world.places(), '--output', path, 'engine'], capture_output=True, text=True,
+                            check=False, timeout=120)
+    equal(result.returncode, 0, f'exit status ({result.stderr.strip()})')
+    contains(result.stderr, 'engine has 1 files outside /usr', 'messages')
+    listed = subprocess.run(['unsquashfs', '-lln', path], check=True, capture_output=True, text=True).stdout
+    names = {line.split()[5].removeprefix('squashfs-root') for line in listed.splitlines() if 'squashfs-root/' in line}
+    files = {name for name in names if not any(other.startswith(name + '/') for other in names)}
+    equal(files, {'/usr/bin/engine', '/usr/bin/engine-link', '/usr/lib/x86_64-linux-gnu/libfoo.so.1',
+                  '/usr/lib/x86_64-linux-gnu/libfoo.so.1.0'}, 'files')
+
+
+@story.test('an extension of a package that is nowhere is refused, by name of the release')
+def no_extension(world):
+    result = subprocess.run([BUILDER, 'extension', *world.places(), '--output', world.root / 'x.squashfs', 'nowhere'],
+                            capture_output=True, text=True, check=False, timeout=120)
+    equal((result.returncode, (world.root / 'x.squashfs').exists()), (1, False), 'exit status, file')
+    contains(result.stderr, 'not all of these packages are in Debian test: nowhere', 'the complaint')
 
 
 @story.test('two builds give the same bytes, whatever folder, umask, time zone and number of jobs')
