@@ -328,6 +328,47 @@ int apt_resolve_meta(const struct apt_spec *spec, const char *package, char **re
 	return 0;
 }
 
+static int not_all_there(const struct apt_spec *spec, const struct strv *names, struct error *err)
+{
+	cleanup_buf struct buf list = BUF_INIT;
+
+	for (size_t i = 0; i < names->count; i++)
+		buf_printf(&list, "%s%s", i ? ", " : "", names->items[i]);
+	return error_say(err, ENOENT, "not all of these packages are in Debian %s: %s", spec->suite, buf_str(&list));
+}
+
+int apt_libraries(const struct apt_spec *spec, const struct strv *names, struct strv *ret, struct error *err)
+{
+	static const char *const start[] = { "apt-cache",
+					     "depends",
+					     "--recurse",
+					     "--no-recommends",
+					     "--no-suggests",
+					     "--no-conflicts",
+					     "--no-breaks",
+					     "--no-replaces",
+					     "--no-enhances",
+					     "-i",
+					     NULL };
+	cleanup_strv struct strv argv = STRV_INIT, lines = STRV_INIT;
+	cleanup_buf struct buf out = BUF_INIT;
+	int r;
+
+	strv_push_all(&argv, start);
+	strv_push_all(&argv, (const char *const *)names->items);
+	r = run_apt(spec, (const char *const *)strv_argv(&argv), NULL, &out, err);
+	if (r < 0)
+		return not_all_there(spec, names, err);
+	strv_split(&lines, buf_str(&out), "\n");
+	for (size_t i = 0; i < lines.count; i++) { // a package's own line is not indented
+		bool is_library = strncmp(lines.items[i], "lib", 3) == 0 || strcmp(lines.items[i], "zlib1g") == 0;
+
+		if (is_library && !strchr(lines.items[i], ':'))
+			strv_push(ret, lines.items[i]);
+	}
+	return 0;
+}
+
 void apt_names_like(const struct apt_spec *spec, const char *prefix, struct strv *ret)
 {
 	const char *const argv[] = { "apt-cache", "pkgnames", prefix, NULL };

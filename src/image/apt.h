@@ -37,6 +37,11 @@ int apt_prepare(const struct apt_spec *spec, struct error *err) MUST_CHECK;
 // name when it depends on none whose name begins the same way.
 int apt_resolve_meta(const struct apt_spec *spec, const char *package, char **ret, struct error *err) MUST_CHECK;
 
+// Appends the packages of shared libraries (by Debian's policy their names begin with "lib"; zlib1g is the exception) that the named packages depend on,
+// directly or not.
+int apt_libraries(const struct apt_spec *spec, const struct strv *names, struct strv *ret,
+		  struct error *err) MUST_CHECK;
+
 // Has the candidate version of every package in the cache; fetches what is missing or damaged.
 int apt_fetch(const struct apt_spec *spec, const struct strv *names, struct apt_set *ret, struct error *err) MUST_CHECK;
 void apt_set_done(struct apt_set *set);

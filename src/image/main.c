@@ -2,6 +2,7 @@
 // b2d-image: builds the image of Boot2Docker from Debian packages and the manifests in distro/.
 
 #include "image/build.h"
+#include "image/extension.h"
 #include "image/fetch_options.h"
 #include "image/kernel_command.h"
 #include "lib/buf.h"
@@ -44,7 +45,7 @@ static void print_help(void)
 
 	buf_puts(&text, "Usage: b2d-image build [OPTION…]\n\n"
 			"Builds vmlinuz, initrd.img, boot2docker.iso and packages.txt.\n"
-			"See also: b2d-image kernel --help\n\n");
+			"See also: b2d-image kernel --help, b2d-image extension --help\n\n");
 	option_help(tables, &text);
 	fputs(buf_str(&text), stdout);
 }
@@ -102,6 +103,8 @@ int main(int argc, char **argv)
 		r = command_build(argc - 1, argv + 1, &err);
 	else if (strcmp(command, "kernel") == 0)
 		r = kernel_command(argc - 1, argv + 1, &err);
+	else if (strcmp(command, "extension") == 0)
+		r = extension_command(argc - 1, argv + 1, &err);
 	else if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 || strcmp(command, "help") == 0)
 		print_help();
 	else if (strcmp(command, "--version") == 0)

@@ -111,8 +111,8 @@ def fill(repository, work):
     shared = Path(work) / 'libfoo.so'
     shared.write_bytes(library)
     program = compile_object('int foo(void); void _start(void) { foo(); }', shared, work=work)
-    repository.package('engine', {'/usr/bin/engine': program, '/usr/bin/engine-link': 'engine', '/etc/engine.conf': b'on\n'},
-                       version='1:26.1.5+dfsg1-9')
+    repository.package('engine', {'/usr/bin/engine': program, '/usr/bin/engine-link': 'engine', '/etc/engine.conf': b'on\n',
+                                  '/usr/share/doc/engine/copyright': b'free\n'}, version='1:26.1.5+dfsg1-9', depends='libfoo1, libc6, client')
     repository.package('client', {'/usr/bin/client': b'#!/bin/sh\n' * 1000, '/usr/bin/round': 'around', '/usr/bin/around': 'round'})
     repository.package('libfoo1', {'/usr/lib/x86_64-linux-gnu/libfoo.so.1': 'libfoo.so.1.0',
                                    '/usr/lib/x86_64-linux-gnu/libfoo.so.1.0': library,
