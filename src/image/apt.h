@@ -37,8 +37,8 @@ int apt_prepare(const struct apt_spec *spec, struct error *err) MUST_CHECK;
 // name when it depends on none whose name begins the same way.
 int apt_resolve_meta(const struct apt_spec *spec, const char *package, char **ret, struct error *err) MUST_CHECK;
 
-// Appends the packages of shared libraries (by Debian's policy their names begin with "lib"; zlib1g is the exception) that the named packages depend on,
-// directly or not.
+// Appends the packages of shared libraries that the named packages depend on, directly or not. By Debian's policy their names
+// begin with "lib"; zlib1g is the exception.
 int apt_libraries(const struct apt_spec *spec, const struct strv *names, struct strv *ret,
 		  struct error *err) MUST_CHECK;
 
