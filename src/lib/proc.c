@@ -148,6 +148,8 @@ static int become(const struct proc_spec *spec, const struct child *c, const cha
 	reset_signals();
 	if (spec->own_group)
 		setpgid(0, 0);
+	if (spec->own_session)
+		setsid();
 	if (spec->die_with_parent) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)

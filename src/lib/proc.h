@@ -28,6 +28,7 @@ struct proc_spec {
 	size_t capture_max; // more output than this is dropped; 0: 16 MiB
 	int timeout_ms; // 0: 10 minutes; -1: none, for programs that a person uses. At the deadline it is killed: ETIMEDOUT
 	bool own_group; // a process group of its own, killed as a whole at the deadline; not for programs on a terminal
+	bool own_session; // no terminal's signals reach it, and it may outlive the caller
 	bool die_with_parent; // PR_SET_PDEATHSIG SIGKILL
 	void (*child_setup)(void *arg); // runs in the child before exec; only async-signal-safe calls
 	void *child_arg;

@@ -4,9 +4,11 @@
 
 #include "lib/error.h"
 
+#include <jansson.h>
 #include <stdint.h>
 
 struct machine;
+struct tls;
 
 struct engine_address {
 	const char *host;
@@ -20,5 +22,14 @@ struct engine_address {
 int engine_version(const struct engine_address *at, int64_t deadline, char **ret_version, struct error *err) MUST_CHECK;
 // The version in an HTTP answer to GET /version, whole as received. The caller frees.
 int engine_parse_version(const char *answer, size_t len, char **ret_version, struct error *err) MUST_CHECK;
-// The same for a machine of the store.
+// GET of any path (from "/"); the answer, of at most `max` bytes, is JSON. The caller decrefs.
+int engine_get(const struct engine_address *at, const char *path, size_t max, int64_t deadline, json_t **ret,
+	       struct error *err) MUST_CHECK;
+// GET of a path whose answer does not end; tls_read reads on where the head of the answer ends. The caller closes t, also
+// after a failure.
+int engine_follow(struct tls *t, const struct engine_address *at, const char *path, int64_t deadline,
+		  struct error *err) MUST_CHECK;
+// Where the body begins in an HTTP answer with status 200.
+int engine_parse_answer(const char *answer, size_t len, const char **ret_body, struct error *err) MUST_CHECK;
+// engine_version of a machine of the store.
 int machine_engine_version(const struct machine *m, int64_t deadline, char **ret_version, struct error *err) MUST_CHECK;

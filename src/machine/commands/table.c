@@ -39,6 +39,7 @@ const struct command *const commands[] = {
 	&command_reset,
 	&command_help_row,
 	&command_complete,
+	&command_forward_ports,
 	&command_manual,
 	NOT_YET("upgrade"),
 	NOT_YET("download"),

@@ -72,6 +72,10 @@ int qemu_resume(struct machine *m, const char *accelerator, struct error *err) M
 int qemu_discard_saved(const struct machine *m, struct error *err) MUST_CHECK;
 int qemu_save(struct machine *m, struct error *err) MUST_CHECK;
 
+// --- forwarder.c ---
+// Starts the process that makes published ports reachable, unless there is one.
+int qemu_forward_start(const struct machine *m, struct error *err) MUST_CHECK;
+
 // --- lifecycle.c ---
 enum { QMP_TIMEOUT_MS = 5 * 1000, QUIT_TIMEOUT_MS = 5 * 1000 };
 int qemu_start(struct machine *m, const char *provision, struct error *err) MUST_CHECK;

@@ -21,12 +21,6 @@
 
 enum { START_TRIES = 8, START_TIMEOUT_MS = 60 * 1000, GREETING_MS = 1000, PAUSE_MS = 3, LOG_MAX = 1 << 20 };
 
-static void new_session(void *arg)
-{
-	(void)arg;
-	setsid();
-}
-
 char *qemu_last_words(const struct machine *m)
 {
 	cleanup_free char *path = machine_path(m, "qemu.log");
@@ -87,7 +81,7 @@ static int spawn(const struct machine *m, const struct qemu_how *how, int log, s
 				  .out_fd = log,
 				  .errs = PROC_FD,
 				  .err_fd = log,
-				  .child_setup = new_session };
+				  .own_session = true };
 	run_log(spec.argv);
 	pid_t pid = proc_spawn(&spec, err);
 	return pid < 0 ? error_wrap(err, "starting machine \"%s\"", m->name) : pid;

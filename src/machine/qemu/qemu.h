@@ -23,3 +23,6 @@ struct qemu_options {
 	struct strv share; // "DIR", "DIR:NAME"; none given: the home folder; "none" alone: nothing
 	int ssh_port, docker_port; // on 127.0.0.1; 0: a free one
 };
+
+// What that process does, as long as the machine's QEMU runs. Somebody else does it already, or QEMU does not run: success.
+int qemu_forward_ports(struct machine *m, struct error *err) MUST_CHECK;
