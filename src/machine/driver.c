@@ -125,6 +125,11 @@ int machine_get_state(struct machine *m, enum machine_state *ret, struct error *
 	return r < 0 ? r : m->driver->state(m, STATE_TIMEOUT_MS, ret, err);
 }
 
+char *machine_trouble(const struct machine *m)
+{
+	return m->driver && m->driver->trouble ? m->driver->trouble(m) : NULL;
+}
+
 int machine_require_running(struct machine *m, struct error *err)
 {
 	enum machine_state state;

@@ -101,6 +101,8 @@ enum { STATE_TIMEOUT_MS = 5 * 1000 };
 // The state, through the driver, bounded by STATE_TIMEOUT_MS. A machine whose driver we do not have: an error naming
 // it.
 int machine_get_state(struct machine *m, enum machine_state *ret, struct error *err) MUST_CHECK;
+// What went wrong with a machine that does not run, or NULL. The caller frees.
+char *machine_trouble(const struct machine *m);
 // 0 when it runs, else "Host is not running" (ESHUTDOWN).
 int machine_require_running(struct machine *m, struct error *err) MUST_CHECK;
 int machine_require_driver(const struct machine *m, struct error *err) MUST_CHECK;

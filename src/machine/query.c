@@ -83,6 +83,9 @@ static void ask_one(void *item)
 		if (q->wants_engine)
 			ask_engine(q);
 	}
+	cleanup_free char *trouble = q->state == STATE_STOPPED ? machine_trouble(q->machine) : NULL;
+	if (trouble)
+		replace(&q->error, xstrdup(trouble));
 	q->response_ms = clock_ms() - started;
 }
 

@@ -5,13 +5,14 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import tempfile
 import time
 from pathlib import Path
 
 from store import Store, alive
-from tap import Story, contains, equal, finish, within
+from tap import Story, contains, equal, finish, note, within
 
 story = Story()
 
@@ -205,6 +206,127 @@ def save_shares(store):
     store.run('restart', 'sharing', **path)
     equal(log.read_text(), '', 'what a start from the disk says')
     store.run('rm', '-y', 'sharing')
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(type=kind) as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def is_taken(kind, port):
+    with socket.socket(type=kind) as probe:
+        try:
+            probe.bind(('127.0.0.1', port))
+        except OSError:
+            return True
+        return False
+
+
+def publish(store, *ports, name='default'):
+    """What the fake engine lists from now on."""
+    rows = [{'IP': ip, 'PrivatePort': 80, 'PublicPort': port, 'Type': kind} for ip, port, kind in ports]
+    path = store.machine(name) / 'fake-guest' / 'containers.json'
+    path.with_suffix('.new').write_text(json.dumps([{'Id': 'a', 'Ports': rows}, {'Id': 'b', 'Ports': [{'PrivatePort': 1}]}]))
+    path.with_suffix('.new').rename(path)
+
+
+def forwarders(store, name):
+    """The processes that forward a machine's ports."""
+    found = []
+    for path in Path('/proc').glob('[0-9]*/cmdline'):
+        with contextlib.suppress(OSError):
+            words = path.read_text().split('\0')
+            if words[2:5] == [str(store.path), '__forward-ports', name]:
+                found.append(int(path.parent.name))
+    return found
+
+
+@story.test('published ports are forwarded within half a second, tcp and udp, and no longer than they are published')
+def published(store):
+    tcp, udp, inner = free_port(), free_port(socket.SOCK_DGRAM), free_port()
+    begin = time.monotonic()
+    publish(store, ('0.0.0.0', tcp, 'tcp'), ('::', tcp, 'tcp'), ('0.0.0.0', udp, 'udp'), ('127.0.0.1', inner, 'tcp'))
+    within(5, 'the tcp port', lambda: is_taken(socket.SOCK_STREAM, tcp), pause=0.01)
+    note(f'a published port is there after {time.monotonic() - begin:.2f} s')
+    within(5, 'the udp port', lambda: is_taken(socket.SOCK_DGRAM, udp), pause=0.01)
+    assert not is_taken(socket.SOCK_STREAM, inner), 'a port of the loopback in the machine is forwarded'
+    publish(store, ('0.0.0.0', udp, 'udp'))
+    within(5, 'the tcp port is free', lambda: not is_taken(socket.SOCK_STREAM, tcp), pause=0.01)
+    assert is_taken(socket.SOCK_DGRAM, udp), 'the other one is gone, too'
+
+
+@story.test('a port that is taken is told of once in ports.log, and hurts no other')
+def taken_port(store):
+    other, own = free_port(), store.config('default')['Driver']['SSHPort']
+    log = store.machine('default') / 'ports.log'
+    with socket.socket() as holder:
+        holder.bind(('127.0.0.1', 0))
+        holder.listen()
+        held = holder.getsockname()[1]
+        for extra in ((), (('0.0.0.0', free_port(), 'tcp'),)):
+            publish(store, ('0.0.0.0', held, 'tcp'), ('0.0.0.0', own, 'tcp'), ('0.0.0.0', other, 'tcp'), *extra)
+            within(5, 'the other port', lambda: is_taken(socket.SOCK_STREAM, (extra[0][1] if extra else other)))
+        time.sleep(0.2)
+        equal(log.read_text().count(f'tcp port {held} of 127.0.0.1 cannot be had'), 1, f'times in {log.read_text()}')
+        contains(log.read_text(), f'tcp port {own} of 127.0.0.1 cannot be had (the machine\'s own', 'its own port')
+    equal(oct(log.stat().st_mode & 0o777), '0o600', 'mode of ports.log')
+    equal(store.out('status'), 'Running\n', 'status')
+
+
+@story.test('ports come back when a saved machine does, and one process does the work; it ends with its machine')
+def resumed_port(store):
+    port = free_port()
+    publish(store, ('0.0.0.0', port, 'tcp'))
+    within(5, 'the port', lambda: is_taken(socket.SOCK_STREAM, port))
+    old = forwarders(store, 'default')
+    equal(len(old), 1, 'processes')
+    store.run('save')
+    within(5, 'it ends', lambda: not forwarders(store, 'default'))
+    assert not is_taken(socket.SOCK_STREAM, port), 'the port stays'
+    store.run('start')
+    within(5, 'the port again', lambda: is_taken(socket.SOCK_STREAM, port))
+    store.run('start')
+    within(6, 'one process', lambda: len(forwarders(store, 'default')) == 1)
+
+
+@story.test('a forwarder that was killed is started again by the next start')
+def forwarder_again(store):
+    os.kill(forwarders(store, 'default')[0], signal.SIGKILL)
+    port = free_port()
+    publish(store, ('0.0.0.0', port, 'tcp'))
+    store.run('start')
+    within(5, 'the port', lambda: is_taken(socket.SOCK_STREAM, port))
+
+
+@story.test('a QEMU that crashes: Stopped, with its last words in ls and status, and start says so and works')
+def crash(store):
+    (store.machine('default') / 'qemu.log').write_text('a first line\nqemu: hardware error: the card is on fire\n')
+    os.kill(store.pid('default'), signal.SIGKILL)
+    within(5, 'it is gone', lambda: not alive(store.pid('default')))
+    stopped = store.run('status')
+    equal(stopped.stdout, 'Stopped\n', 'status')
+    reason = 'QEMU crashed: qemu: hardware error: the card is on fire'
+    contains(stopped.stderr, reason, 'stderr of status')
+    contains(store.out('ls'), reason, 'ls')
+    contains(store.run('start').stderr, reason, 'start')
+    equal(store.run('status').stderr, '', 'stderr of status when it runs')
+    store.run('stop')
+    equal(store.run('status').stderr, '', 'stderr of status after an orderly stop')
+    store.run('start')
+    store.run('kill', FAKE_QEMU='stubborn')
+    equal(store.run('status').stderr, '', 'stderr of status after kill')
+    store.run('start')
+
+
+@story.test('a QEMU that outlived a crash of ours is found again, by whichever path the store is reached')
+def found_again(store):
+    process = store.start('start', 'default')
+    process.kill()
+    process.communicate()
+    link = store.folder / 'link'
+    link.symlink_to(store.path)
+    equal(store.out('-s', link, 'status'), 'Running\n', 'status')
 
 
 with tempfile.TemporaryDirectory() as temporary:
