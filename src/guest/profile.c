@@ -139,6 +139,7 @@ static int run_shell(const char *path, struct profile *ret, struct error *err)
 	struct proc_spec spec = { .argv = argv,
 				  .env = env,
 				  .timeout_ms = DEADLINE_MS,
+				  .own_group = true,
 				  .out = PROC_CAPTURE,
 				  .errs = PROC_CAPTURE,
 				  .out_buf = &dump,

@@ -68,7 +68,10 @@ static int run_certs(const struct profile *p, const struct strv *names, struct e
 		{ "--ca-organization", PROFILE_CAORG },
 	};
 	cleanup_strv struct strv argv = STRV_INIT;
-	struct proc_spec spec = { .timeout_ms = 60000, .out = PROC_INHERIT };
+	cleanup_strv struct strv lines = STRV_INIT;
+	cleanup_buf struct buf told = BUF_INIT;
+	struct proc_spec spec = { .timeout_ms = 60000, .errs = PROC_CAPTURE, .err_buf = &told };
+	int r;
 
 	strv_push(&argv, GUEST_PROGRAMS "/b2d-certs");
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
@@ -80,7 +83,11 @@ static int run_certs(const struct profile *p, const struct strv *names, struct e
 		strv_push(&argv, names->items[i]);
 	}
 	spec.argv = (const char *const *)strv_argv(&argv);
-	return proc_check(&spec, err);
+	r = proc_check(&spec, err);
+	strv_split(&lines, buf_str(&told), "\n");
+	for (size_t i = 0; r == 0 && i < lines.count; i++)
+		log_info("certificates: %s", lines.items[i]);
+	return r;
 }
 
 char *tls_stamp(const struct profile *p, const struct strv *names)
