@@ -157,7 +157,8 @@ static void take_vm(struct context *ctx)
 	struct strv kept = STRV_INIT;
 	bool ended = !command || command->raw;
 
-	for (size_t i = 0; i < ctx->operands.count; i++) {
+	strv_push(&kept, ctx->operands.items[0]);
+	for (size_t i = 1; i < ctx->operands.count; i++) {
 		const char *word = ctx->operands.items[i];
 		const char *flag = word + (word[0] == '-' && word[1] == '-');
 		const char *value = NULL;

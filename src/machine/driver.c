@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { DEFAULT_ENGINE_PORT = 2376, DEFAULT_SSH_PORT = 22 };
+enum { DEFAULT_ENGINE_PORT = 2376, DEFAULT_SSH_PORT = 22, PORT_MAX = 65535 };
 
 const struct driver *const drivers[] = { &qemu_driver, &virtualbox_driver, &generic_driver, &none_driver, NULL };
 
@@ -92,14 +92,22 @@ const char *machine_ssh_user(const struct machine *m)
 	return json_str_at(m->config, "Driver.SSHUser", "docker");
 }
 
+// What is no port is 0, which nobody listens on.
+static int port_at(const struct machine *m, const char *field, int fallback)
+{
+	int64_t port = json_int_at(m->config, field, fallback);
+
+	return port >= 0 && port <= PORT_MAX ? (int)port : 0;
+}
+
 int machine_ssh_port(const struct machine *m)
 {
-	return (int)json_int_at(m->config, "Driver.SSHPort", DEFAULT_SSH_PORT);
+	return port_at(m, "Driver.SSHPort", DEFAULT_SSH_PORT);
 }
 
 int machine_engine_port(const struct machine *m)
 {
-	return (int)json_int_at(m->config, "Driver.EnginePort", DEFAULT_ENGINE_PORT);
+	return port_at(m, "Driver.EnginePort", DEFAULT_ENGINE_PORT);
 }
 
 char *machine_url(const struct machine *m)

@@ -21,6 +21,17 @@ static char *swarm_text(const struct query *q)
 	return *discovery && master ? xasprintf("%s (master)", q->name) : xstrdup("");
 }
 
+// Text of config.json, which must not steer the user's terminal.
+static json_t *harmless(const char *text)
+{
+	cleanup_free char *copy = xstrdup(text);
+
+	for (char *c = copy; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	return json_string(copy);
+}
+
 static json_t *new_name(const struct query *q)
 {
 	return json_string(q->name);
@@ -44,7 +55,7 @@ static json_t *new_active_swarm(const struct query *q)
 
 static json_t *new_driver(const struct query *q)
 {
-	return json_string(q->machine ? json_str_at(q->machine->config, "DriverName", "") : "not found");
+	return harmless(q->machine ? json_str_at(q->machine->config, "DriverName", "") : "not found");
 }
 
 static json_t *new_state(const struct query *q)
@@ -54,7 +65,7 @@ static json_t *new_state(const struct query *q)
 
 static json_t *new_url(const struct query *q)
 {
-	return json_string(q->url);
+	return harmless(q->url);
 }
 
 static json_t *new_swarm(const struct query *q)
@@ -88,7 +99,7 @@ static json_t *new_error(const struct query *q)
 
 	for (const char *c = q->error; *c; c++)
 		buf_add(&text, *c == '\n' || *c == '\t' ? " " : c, 1);
-	return json_string(buf_str(&text));
+	return harmless(buf_str(&text));
 }
 
 static json_t *new_engine(const struct query *q)

@@ -3,6 +3,7 @@
 #include "command.h"
 #include "lib/log.h"
 #include "lib/version.h"
+#include "overview.h"
 
 #include <signal.h>
 #include <string.h>
@@ -30,8 +31,12 @@ int main(int argc, char **argv)
 		status = 1;
 	} else if (ctx.version) {
 		printf("%s version %s\n", ctx.program, B2D_VERSION);
-	} else if (ctx.help || !ctx.operands.count) {
+	} else if (ctx.help || (!ctx.operands.count && !context_is_boot2docker(&ctx))) {
 		command_list(&ctx);
+	} else if (!ctx.operands.count) {
+		status = overview_print(&ctx, &err) < 0;
+		if (status)
+			fprintf(stderr, "%s\n", err.msg);
 	} else {
 		status = command_dispatch(&ctx);
 	}

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+enum { LAST_PORT = 65535 };
 static const char *const fields[] = { "SSHPort", "EnginePort" };
 
 struct ports {
@@ -52,7 +53,8 @@ static void collect_all(const struct machine *m, const char *field, struct ports
 int ports_settle(struct machine *m, const char *field, int first, struct error *err)
 {
 	json_t *driver = json_object_get(m->config, "Driver");
-	int had = (int)json_int_at(driver, field, 0);
+	int64_t written = json_int_at(driver, field, 0);
+	int had = written > 0 && written <= LAST_PORT ? (int)written : 0; // anybody may have edited it
 	int port = had;
 
 	if (had <= 0 || !net_port_is_free(had)) {

@@ -87,6 +87,7 @@ static int settle_provision(const struct machine *m, struct error *err)
 		r = machine_load(m->ctx, m->name, &now, err);
 	if (r < 0)
 		return r;
+	assert(now);
 	power_await_provision(now, false);
 	return machine_save(now, err);
 }
@@ -207,7 +208,10 @@ int power_save(struct machine *given, struct error *err)
 
 	log_info("Saving \"%s\"...", given->name);
 	int r = lock_and_load(given, &lock, &m, err);
-	return r < 0 ? r : save_locked(m, err);
+	if (r < 0)
+		return r;
+	assert(m);
+	return save_locked(m, err);
 }
 
 // Runs `end` unless the machine is stopped already.

@@ -108,6 +108,22 @@ bool machine_exists(const struct context *ctx, const char *name)
 	return lstat(dir, &st) == 0;
 }
 
+// What becomes a word of ssh's command line or of its configuration must not be an option or a line of its own.
+static int check_words(const json_t *config, const char *path, struct error *err)
+{
+	static const char *const fields[] = { "Driver.SSHUser", "Driver.IPAddress", "Driver.SSHKeyPath" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		const char *word = json_str_at(config, fields[i], "");
+		bool is_strange = *word == '-';
+		for (const char *c = word; *c; c++)
+			is_strange |= (unsigned char)*c < ' ' || *c == 0x7f || (*c == ' ' && fields[i] != fields[2]);
+		if (is_strange)
+			return error_say(err, EBADMSG, "%s has a %s that cannot be one", path, fields[i]);
+	}
+	return 0;
+}
+
 int machine_load(const struct context *ctx, const char *name, struct machine **ret, struct error *err)
 {
 	json_t *config;
@@ -128,6 +144,9 @@ int machine_load(const struct context *ctx, const char *name, struct machine **r
 		r = error_say(err, EBADMSG, "%s has no object \"Driver\"", path);
 		goto damaged;
 	}
+	r = check_words(config, path, err);
+	if (r < 0)
+		goto damaged;
 	m->driver = driver_find(json_str_at(config, "DriverName", ""));
 	*ret = take_ptr(m);
 	return 0;

@@ -218,7 +218,7 @@ static void test_qemu_command_line(void **state)
 	json_put(m->config, "Driver.EnginePort", json_integer(2300));
 	json_put(m->config, "Driver.CPU", json_integer(3));
 	json_put(m->config, "Driver.Memory", json_integer(512));
-	qemu_command(m, "tcg", "/s,tore/p.tar", &argv);
+	qemu_command(m, &(struct qemu_how){ .accelerator = "tcg", .provision = "/s,tore/p.tar" }, &argv);
 	assert_true(has_pair(&argv, "-accel", "tcg"));
 	assert_true(has_pair(&argv, "-cpu", "max"));
 	assert_true(has_pair(&argv, "-smp", "3"));
@@ -230,7 +230,7 @@ static void test_qemu_command_line(void **state)
 	assert_true(has_pair(&argv, "-qmp", "unix:/s,,tore/machines/m/qmp.sock,server=on,wait=off"));
 	strv_done(&argv);
 	json_put(m->config, "Driver.CPU", json_integer(-1));
-	qemu_command(m, "kvm", NULL, &argv);
+	qemu_command(m, &(struct qemu_how){ .accelerator = "kvm" }, &argv);
 	assert_true(has_pair(&argv, "-cpu", "host"));
 	assert_false(has_pair(&argv, "-smp", "-1"));
 	assert_false(strv_contains(&argv, "-fw_cfg"));

@@ -19,6 +19,14 @@ def create(machine):
     machine.create('--engine-label', 'which=first')
 
 
+@story.test('doctor finds nothing wrong, inside and out')
+def doctor(machine):
+    printed = machine.command('doctor', machine.name, check=False)
+    for what in ('engine             ', 'clock              0 s', 'its disk           ', 'engine log         ', 'SSH                docker@'):
+        contains(printed.stdout, what, 'what it looks at')
+    assert 'WRONG' not in printed.stdout.partition('Machine "')[2], printed.stdout
+
+
 @story.test('scp takes a file with an odd name there and back, unharmed, and folders with -r')
 def scp(machine):
     folder = machine.store / 'files'

@@ -39,7 +39,7 @@ static json_t *new_info(const struct machine *m, enum machine_state state)
 static int run(const struct context *ctx, void *options, const struct strv *operands, struct error *err)
 {
 	cleanup_machine struct machine *m = NULL;
-	enum machine_state state;
+	enum machine_state state = STATE_NONE;
 
 	(void)options;
 	int r = machine_named(ctx, operands, &m, err);

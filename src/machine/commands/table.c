@@ -12,6 +12,7 @@ const struct command *const commands[] = {
 	&command_active,
 	&command_config,
 	&command_create,
+	&command_doctor,
 	&command_env,
 	&command_inspect,
 	&command_ip,
