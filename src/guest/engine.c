@@ -16,7 +16,6 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/number.h"
-#include "lib/proc.h"
 #include "ntp.h"
 #include "timeline.h"
 #include "tls.h"
@@ -207,42 +206,6 @@ const struct service_row dockerd_service = {
 	.stop_ms = 30000,
 	.stop_order = 0,
 };
-
-static int run_script(const struct guest *g, const char *name, int out_fd, struct error *err)
-{
-	cleanup_free char *path = xasprintf("%s" GUEST_DATA "/%s", g->root, name);
-	const char *const argv[] = { "/bin/sh", path, NULL };
-	struct proc_spec spec = { .argv = argv, .out = PROC_FD, .errs = PROC_FD, .out_fd = out_fd, .err_fd = out_fd };
-	pid_t pid;
-	int r;
-
-	if (!file_exists(path))
-		return 0;
-	log_info("running %s", name);
-	pid = proc_spawn(&spec, err);
-	if (pid < 0)
-		return pid;
-	r = proc_wait(pid, name, -1, err);
-	if (r < 0)
-		return r;
-	log_info("%s ended with exit status %d", name, r);
-	return r > 0 ? error_say(err, EPROTO, "%s failed with exit status %d", name, r) : 0;
-}
-
-int engine_bootsync(struct guest *g, struct error *err)
-{
-	return run_script(g, "bootsync.sh", bootlog_fd(), err);
-}
-
-int engine_bootlocal(struct guest *g, struct error *err)
-{
-	cleanup_free char *path = guest_path(g, "/var/log/bootlocal.log");
-	cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-	if (fd < 0)
-		return error_set(err, errno, "open %s", path);
-	return run_script(g, "bootlocal.sh", fd, err);
-}
 
 static bool engine_answers(const char *path)
 {

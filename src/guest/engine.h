@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Docker engine: containerd and dockerd as services, its certificates, the user's scripts around it.
+// The Docker engine: containerd and dockerd as services, its certificates.
 #pragma once
 
 #include "guest.h"
@@ -20,9 +20,5 @@ struct engine_facts {
 // dockerd's arguments. Settings that daemon.json has are left to it: dockerd refuses to start when it gets both.
 void engine_argv(const struct profile *p, const struct engine_facts *facts, struct strv *ret);
 
-// Step: /var/lib/boot2docker/bootsync.sh, before the engine; waited for, never killed.
-int engine_bootsync(struct guest *g, struct error *err) MUST_CHECK;
 // Step: waits until the engine answers on its socket, and says so.
 int engine_ready(struct guest *g, struct error *err) MUST_CHECK;
-// Step: /var/lib/boot2docker/bootlocal.sh, after the engine has started.
-int engine_bootlocal(struct guest *g, struct error *err) MUST_CHECK;

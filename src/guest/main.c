@@ -18,6 +18,7 @@
 #include "mounts.h"
 #include "network.h"
 #include "ntp.h"
+#include "scripts.h"
 #include "shares.h"
 #include "ssh.h"
 #include "storage.h"
@@ -60,9 +61,9 @@ static const struct step boot_steps[] = {
 	{ "certificates", truststore_fill, "provision", 0, 60000 },
 	{ "ssh-key", ssh_first_key, "storage", 0, 60000 },
 	{ "extensions", extensions_lay, "storage", 0, 300000 },
-	{ "bootsync", engine_bootsync, "provision extensions", 0, 0 }, // the user's: never killed
+	{ "bootsync", scripts_bootsync, "provision extensions", 0, 0 }, // the user's: never killed
 	{ "engine-ready", engine_ready, "docker", 0, 0 },
-	{ "bootlocal", engine_bootlocal, "engine-ready", STEP_QUIET, 0 }, // the user's, in the background
+	{ "bootlocal", scripts_bootlocal, "engine-ready", STEP_QUIET, 0 }, // the user's, in the background
 
 	{ "swap", storage_swap, "engine-ready", 0, 60000 },
 	{ "ssh-other-keys", ssh_other_keys, "engine-ready", 0, 600000 },
