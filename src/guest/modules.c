@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #define ROUNDS_MAX 4 // bus -> controller -> disk is three
 #define IDLE_WAIT_MS 20000
@@ -45,17 +46,31 @@ static void scan_device(int devices, const char *name, struct strv *seen, struct
 	strv_push(ret_new, text);
 }
 
-static void scan_bus(const char *path, struct strv *seen, struct strv *ret_new)
+static bool has_driver(int devices, const char *name)
+{
+	cleanup_free char *path = xasprintf("%s/driver", name);
+
+	return faccessat(devices, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+// Returns how many devices there are. `without_driver`: only what no driver has yet is taken.
+static size_t scan_bus(const char *path, bool without_driver, struct strv *seen, struct strv *ret_new)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
+	size_t count = 0;
 
 	if (!dir)
-		return;
-	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
+		return 0;
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		count++;
+		if (!without_driver || !has_driver(dirfd(dir), entry->d_name))
 			scan_device(dirfd(dir), entry->d_name, seen, ret_new);
+	}
 	closedir(dir);
+	return count;
 }
 
 void modules_scan(const struct guest *g, struct strv *seen, struct strv *ret_new)
@@ -69,11 +84,11 @@ void modules_scan(const struct guest *g, struct strv *seen, struct strv *ret_new
 		cleanup_free char *devices = xasprintf("%s/%s/devices", buses, entry->d_name);
 
 		if (entry->d_name[0] != '.')
-			scan_bus(devices, seen, ret_new);
+			scan_bus(devices, false, seen, ret_new);
 	}
 	if (dir)
 		closedir(dir);
-	scan_bus(input, seen, ret_new); // input devices are on no bus
+	scan_bus(input, false, seen, ret_new); // input devices are on no bus
 }
 
 int modules_load(const struct strv *aliases, struct error *err)
@@ -112,9 +127,57 @@ static void scan_network_cards(const struct guest *g, struct strv *seen, struct 
 	if (!dir)
 		return;
 	while ((entry = readdir(dir)))
-		if (is_network_card(dirfd(dir), entry->d_name))
+		if (is_network_card(dirfd(dir), entry->d_name) && !has_driver(dirfd(dir), entry->d_name))
 			scan_device(dirfd(dir), entry->d_name, seen, ret_new);
 	closedir(dir);
+}
+
+// In module names - and _ are the same.
+static char *module_name(const char *text, size_t len)
+{
+	char *name = xstrndup(text, len);
+
+	for (char *p = name; *p; p++)
+		if (*p == '-')
+			*p = '_';
+	return name;
+}
+
+// Names of what is built into the kernel, from modules.builtin: lines such as "kernel/fs/ext4/ext4.ko" (Documentation/kbuild/
+// kbuild.rst). No such file: none.
+static void read_builtin(const struct guest *g, struct strv *ret)
+{
+	struct utsname kernel;
+	cleanup_buf struct buf text = BUF_INIT;
+	cleanup_strv struct strv lines = STRV_INIT;
+
+	uname(&kernel);
+	cleanup_free char *path = xasprintf("%s/lib/modules/%s/modules.builtin", g->root, kernel.release);
+	if (file_read(path, 1 << 20, &text, NULL) < 0)
+		return;
+	strv_split(&lines, buf_str(&text), "\n");
+	for (size_t i = 0; i < lines.count; i++) {
+		const char *base = path_base(lines.items[i]);
+		cleanup_free char *name = module_name(base, strcspn(base, "."));
+
+		strv_push(ret, name);
+	}
+}
+
+void modules_drop_builtin(const struct guest *g, struct strv *names)
+{
+	cleanup_strv struct strv builtin = STRV_INIT, rest = STRV_INIT;
+
+	read_builtin(g, &builtin);
+	for (size_t i = 0; i < names->count; i++) {
+		cleanup_free char *name = module_name(names->items[i], strlen(names->items[i]));
+
+		if (!strv_contains(&builtin, name))
+			strv_push(&rest, names->items[i]);
+	}
+	strv_done(names);
+	*names = rest;
+	rest = (struct strv)STRV_INIT;
 }
 
 int modules_for_virtio(struct guest *g, struct error *err)
@@ -123,12 +186,12 @@ int modules_for_virtio(struct guest *g, struct error *err)
 	cleanup_free char *firmware = guest_path(g, "/sys/bus/acpi/devices/QEMU0002:00");
 	cleanup_strv struct strv seen = STRV_INIT, aliases = STRV_INIT;
 
-	scan_bus(virtio, &seen, &aliases);
-	if (aliases.count > 0)
+	if (scan_bus(virtio, true, &seen, &aliases) > 0)
 		strv_push(&aliases, "ext4"); // the file system that the disk most likely has
 	scan_network_cards(g, &seen, &aliases);
 	if (file_exists(firmware))
 		strv_push(&aliases, "qemu_fw_cfg");
+	modules_drop_builtin(g, &aliases);
 	return modules_load(&aliases, err);
 }
 
@@ -210,5 +273,6 @@ int modules_wanted(struct guest *g, struct error *err)
 
 		read_list(path, &modules);
 	}
+	modules_drop_builtin(g, &modules);
 	return modules_load(&modules, err);
 }

@@ -22,5 +22,7 @@ int modules_wanted(struct guest *g, struct error *err) MUST_CHECK;
 void modules_scan(const struct guest *g, struct strv *seen, struct strv *ret_new);
 // Whether this is an alias that modprobe may get: printable, no blanks, not an option.
 bool modules_is_alias(const char *text);
+// Takes those names away that are built into the running kernel: for them modprobe would be started for nothing.
+void modules_drop_builtin(const struct guest *g, struct strv *names);
 // One modprobe for all of them; what has no module is not an error.
 int modules_load(const struct strv *aliases, struct error *err) MUST_CHECK;

@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 static struct error err;
@@ -221,7 +222,7 @@ static void an_endless_profile_is_bounded(void **state)
 	time_t start = time(NULL);
 
 	(void)state;
-	put(PROFILE_FILE, "DOCKER_TLS=no\nwhile :; do :; done\n");
+	put(PROFILE_FILE, "DOCKER_TLS=no\nwhile :; do sleep 1000; done\n");
 	profile_evaluate(&guest, &p);
 	assert_string_equal(p.values[PROFILE_DOCKER_TLS], "auto");
 	assert_true(time(NULL) - start < 30);
@@ -261,6 +262,8 @@ static void the_engine_is_told_what_the_profile_says(void **state)
 	check_argument("DOCKER_TLS=no", &tls, "tcp://0.0.0.0:2375", NULL);
 	check_argument("DOCKER_TLS=--tls", &tls, "--tls", "--tlsverify");
 	check_argument("EXTRA_ARGS='\n--label a=b\n'", &tls, "a=b", NULL);
+	check_argument("", &tls, "--log-opt=max-size=100m", NULL);
+	check_argument("EXTRA_ARGS=--log-driver=none", &tls, NULL, "--log-opt=max-size=100m");
 	// No certificates: never a port that anybody may use.
 	check_argument("", &no_files, "unix:///var/run/docker.sock", "tcp://0.0.0.0:2376");
 }
@@ -270,13 +273,14 @@ static void what_daemon_json_says_is_not_said_twice(void **state)
 	const struct engine_facts facts = {
 		.tls_files = true,
 		.daemon_json = "{\"storage-driver\":\"vfs\",\"hosts\":[\"unix:///"
-			       "x\"],\"tlsverify\":true,\"data-root\":\"/x\"}",
+			       "x\"],\"tlsverify\":true,\"data-root\":\"/x\",\"log-driver\":\"local\"}",
 	};
 	const struct engine_facts broken = { .tls_files = true, .daemon_json = "{" };
 
 	(void)state;
 	check_argument("", &facts, NULL, "--storage-driver=overlay2");
 	check_argument("", &facts, NULL, "-H");
+	check_argument("", &facts, NULL, "--log-opt=max-size=100m");
 	check_argument("", &facts, NULL, "--tlsverify");
 	check_argument("", &facts, NULL, "--data-root=/var/lib/docker");
 	check_argument("", &facts, "--default-runtime=crun", NULL);
@@ -330,6 +334,24 @@ static void module_aliases_come_from_the_hardware_once(void **state)
 	assert_int_equal(again.count, 0);
 	assert_false(modules_is_alias("a b"));
 	assert_false(modules_is_alias("-C/evil"));
+}
+
+static void modules_that_are_built_in_are_not_asked_for(void **state)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	struct utsname kernel;
+
+	(void)state;
+	strv_split(&names, "ext4 br-netfilter overlay virtio:d1v2", " ");
+	modules_drop_builtin(&guest, &names); // no list: nothing is known to be built in
+	assert_int_equal(names.count, 4);
+	uname(&kernel);
+	cleanup_free char *path = xasprintf("/lib/modules/%s/modules.builtin", kernel.release);
+	put(path, "kernel/fs/ext4/ext4.ko\nkernel/net/bridge/br_netfilter.ko\n\nnonsense");
+	modules_drop_builtin(&guest, &names);
+	assert_int_equal(names.count, 2);
+	assert_string_equal(names.items[0], "overlay");
+	assert_string_equal(names.items[1], "virtio:d1v2");
 }
 
 static void the_reserve_is_what_the_kernel_takes_without_huge_pages(void **state)
@@ -510,6 +532,7 @@ int main(void)
 		with_root(host_names_are_checked),
 		with_root(kernel_options_are_read),
 		with_root(module_aliases_come_from_the_hardware_once),
+		with_root(modules_that_are_built_in_are_not_asked_for),
 		with_root(the_reserve_is_what_the_kernel_takes_without_huge_pages),
 		with_root(device_messages_are_taken_apart),
 		with_root(file_systems_are_let_go_latest_first),
