@@ -17,6 +17,7 @@
 #include "image/manifest.h"
 #include "image/packages.h"
 #include "image/report.h"
+#include "image/spdx.h"
 #include "image/tree.h"
 #include "image/users.h"
 #include "lib/alloc.h"
@@ -290,6 +291,15 @@ static int write_package_list(const struct build *b, struct error *err)
 	return file_replace(path, text.data, text.len, 0644, err);
 }
 
+static int write_spdx(const struct build *b, struct error *err)
+{
+	cleanup_free char *path = path_join(b->work, "packages.spdx.json");
+	cleanup_buf struct buf text = BUF_INIT;
+
+	spdx_print(&b->set, b->version, b->spec->epoch, &text);
+	return file_replace(path, text.data, text.len, 0644, err);
+}
+
 static int make_results(struct build *b, struct error *err)
 {
 	cleanup_free char *vmlinuz = path_join(b->work, "vmlinuz");
@@ -300,6 +310,8 @@ static int make_results(struct build *b, struct error *err)
 		r = file_replace(vmlinuz, b->kernel.image->data, b->kernel.image->size, 0644, err);
 	if (r == 0)
 		r = write_package_list(b, err);
+	if (r == 0)
+		r = write_spdx(b, err);
 	if (r < 0 || b->spec->no_iso)
 		return r;
 	return iso_make(&(struct iso_spec){ .manifest = &b->manifest,
@@ -312,7 +324,8 @@ static int make_results(struct build *b, struct error *err)
 
 static int publish(const struct build *b, struct error *err)
 {
-	static const char *const results[] = { "vmlinuz", "initrd.img", "packages.txt", "boot2docker.iso" };
+	static const char *const results[] = { "vmlinuz", "initrd.img", "packages.txt", "packages.spdx.json",
+					       "boot2docker.iso" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(results); i++) {
 		cleanup_free char *from = path_join(b->work, results[i]);

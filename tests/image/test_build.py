@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds small images with b2d-image from a repository that the test makes, and gives it what it must refuse."""
 import hashlib
+import json
 import lzma
 import os
 import shutil
@@ -137,9 +138,16 @@ def builds(world):
     before = tree_state('/etc/apt', '/var/lib/apt', '/var/lib/dpkg/info')
     result = world.build()
     equal(tree_state('/etc/apt', '/var/lib/apt', '/var/lib/dpkg/info'), before, 'the host\'s apt')
-    equal(sorted(world.results()), ['boot2docker.iso', 'initrd.img', 'packages.txt', 'vmlinuz'], 'results')
+    equal(sorted(world.results()), ['boot2docker.iso', 'initrd.img', 'packages.spdx.json', 'packages.txt', 'vmlinuz'], 'results')
     equal((world.output / 'vmlinuz').read_bytes(), b'kernel', 'vmlinuz')
     contains((world.output / 'packages.txt').read_text(), 'engine 1:26.1.5+dfsg1-9 ', 'packages.txt')
+    spdx = json.loads((world.output / 'packages.spdx.json').read_text())
+    equal(spdx['spdxVersion'], 'SPDX-2.3', 'the kind of document')
+    equal(spdx['creationInfo']['created'], '2023-11-14T22:13:20Z', 'the time of the document')
+    listed = {f'{p["name"]} {p["versionInfo"]} {p["checksums"][0]["checksumValue"]}' for p in spdx['packages']}
+    equal(listed, set((world.output / 'packages.txt').read_text().splitlines()), 'packages of the document')
+    contains([p['externalRefs'][0]['referenceLocator'] for p in spdx['packages']],
+             'pkg:deb/debian/engine@1%3A26.1.5%2Bdfsg1-9?arch=amd64', 'package URLs')
     contains(result.stdout, '20-cold', 'the size table')
     contains(result.stdout, f'linux-image-{RELEASE}-amd64', 'the size table')
 
