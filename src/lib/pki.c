@@ -341,7 +341,7 @@ int pki_check(const char *ca_cert_path, const char *cert_path, const char *key_p
 		return 0;
 	}
 	r = verify_at(ca, cert, now, cert_path, err);
-	if (r == 1)
+	if (r == 1 && margin_days)
 		r = verify_at(ca, cert, now + (time_t)margin_days * SECONDS_PER_DAY, cert_path, err);
 	for (size_t i = 0; r == 1 && names && i < names->count; i++)
 		r = has_name(cert, names->items[i], cert_path, err);
