@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the QEMU driver adds to a machine: folders of the host, published ports, and a machine that is saved and goes on from
+there. Run by root, the machine belongs to the user nobody: nothing of this needs root."""
+import os
+import pwd
+import socket
+import subprocess
+import time
+import urllib.request
+
+from machine import BOOT2DOCKER, Machine, free_port, run
+from tap import PATIENCE, Story, contains, equal, finish, note, within
+
+story = Story()
+SERVER = ('/bin/sh', '-c', 'mkdir /www; echo still here >/www/index.html; exec /bin/httpd -f -p 80 -h /www')
+
+
+class UserMachine(Machine):
+    """A machine of an unprivileged user with two shares: a folder by its own, long path, and another name for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.owner = os.getuid()
+        self.prefix = []
+        if self.owner == 0:
+            entry = pwd.getpwnam('nobody')
+            self.owner = entry.pw_uid
+            self.prefix = ['setpriv', f'--reuid={entry.pw_uid}', f'--regid={entry.pw_gid}', '--clear-groups']
+            os.chmod(self.store.parent, 0o711)
+        self.home = self.store / 'home' / 'a user with a rather long name'
+        self.home.mkdir(parents=True)
+        self.environment.update(HOME=str(self.home), QEMU_SHARE='')
+        if self.prefix:
+            run('chown', '-R', self.owner, self.store)
+
+    def command(self, *words, **options):
+        return run(*self.prefix, BOOT2DOCKER, *words, env=self.environment, cwd='/', **options)
+
+    def fetch(self, port):
+        """What the web server in the container says through a published port; None when there is no answer."""
+        try:
+            with urllib.request.urlopen(f'http://127.0.0.1:{port}/', timeout=5) as answer:
+                return answer.read().decode()
+        except OSError:
+            return None
+
+
+def until_answer(attempt, limit):
+    """Seconds until attempt() gives something true."""
+    start = time.monotonic()
+    within(limit, 'an answer', attempt, pause=0.01)
+    return time.monotonic() - start
+
+
+@story.test('a machine with two shares, one with a name longer than a mount tag', vital=True)
+def create(machine):
+    machine.create('--qemu-share', machine.home, '--qemu-share', f'{machine.home}:/shared')
+    machine.import_busybox('busybox-local')
+
+
+@story.test('the machine and a container see the host\'s files; what a container writes belongs to the host\'s user', vital=True)
+def share(machine):
+    (machine.home / 'from the host').write_text('hello\n')
+    if machine.prefix:
+        os.chown(machine.home / 'from the host', machine.owner, -1)
+    equal(machine.ssh('cat "/shared/from the host"'), 'hello\n', 'by its other name')
+    machine.docker('run', '--rm', '-v', f'{machine.home}:/mine', 'busybox-local', '/bin/sh', '-c',
+                   'cat "/mine/from the host" >"/mine/from a container"; echo more >>"/mine/from the host"')
+    made = machine.home / 'from a container'
+    equal(made.read_text(), 'hello\n', 'what the container wrote')
+    equal(made.stat().st_uid, machine.owner, 'its owner on the host')
+    assert made.stat().st_mode & 0o600 == 0o600, f'its mode is {made.stat().st_mode:o}'
+    equal((machine.home / 'from the host').read_text(), 'hello\nmore\n', 'a file that a container changed')
+    machine.ssh('echo mine >/shared/from-the-machine')
+    equal((machine.home / 'from-the-machine').stat().st_uid, machine.owner, 'owner of what the machine wrote')
+
+
+@story.test('a published port answers on 127.0.0.1, tcp and udp, and no longer than its container runs', vital=True)
+def published(machine):
+    machine.port, other = free_port(), free_port()
+    machine.container = machine.docker('run', '-d', '-p', f'{machine.port}:80', '-v', '/kept', 'busybox-local', *SERVER).strip()
+    note(f'a published port answers {until_answer(lambda: machine.fetch(machine.port), 20):.2f} s after docker run')
+    equal(machine.fetch(machine.port), 'still here\n', 'the page')
+    brief = machine.docker('run', '-d', '-p', f'{other}:80', '-p', f'{other}:53/udp', 'busybox-local', *SERVER).strip()
+    within(20, 'the udp port', lambda: not can_bind(socket.SOCK_DGRAM, other))
+    within(20, 'the other page', lambda: machine.fetch(other))
+    machine.docker('rm', '-f', brief)
+    within(20, 'the ports are free', lambda: can_bind(socket.SOCK_STREAM, other) and can_bind(socket.SOCK_DGRAM, other))
+    equal(machine.fetch(machine.port), 'still here\n', 'the first page')
+
+
+def can_bind(kind, port):
+    with socket.socket(type=kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1 if kind == socket.SOCK_STREAM else 0)
+        try:
+            probe.bind(('127.0.0.1', port))
+        except OSError:
+            return False
+        return True
+
+
+@story.test('a container that holds a share keeps the machine from being saved, and is named; the share stays')
+def holder(machine):
+    held = machine.docker('run', '-d', '-v', f'{machine.home}:/mine', 'busybox-local', '/bin/sleep', '1000').strip()
+    refused = machine.command('save', machine.name, check=False)
+    equal(refused.returncode, 1, 'exit status')
+    contains(refused.stderr, f'used by container {held[:12]}', 'save')
+    equal(machine.command('status', machine.name).stdout, 'Running\n', 'status')
+    contains(machine.ssh('cat /shared/from-the-machine'), 'mine', 'the share')
+    machine.docker('rm', '-f', held)
+
+
+@story.test('save keeps the machine in a private file and ends QEMU', vital=True)
+def save(machine):
+    machine.started = machine.docker('inspect', '-f', '{{.State.StartedAt}}', machine.container)
+    address = machine.address()
+    start = time.monotonic()
+    machine.command('save', machine.name)
+    note(f'save took {time.monotonic() - start:.2f} s')
+    state = machine.folder / 'machine.state'
+    note(f'{state.stat().st_blocks * 512 >> 20} MB of state for 1024 MB of memory')
+    equal(state.stat().st_mode & 0o777, 0o600, 'mode of the state')
+    assert state.stat().st_size <= (1024 + 64) << 20, 'the state is larger than the memory'
+    equal(machine.command('status', machine.name).stdout, 'Saved\n', 'status')
+    equal(machine.fetch(machine.port), None, 'what the published port says')
+    machine.saved_at = time.time()
+    machine.address = lambda: address  # it keeps its port
+
+
+@story.test('start goes on from there in an instant: the engine answers, and its containers never stopped', vital=True)
+def resume(machine):
+    # Long enough for the clock to be seen wrong.
+    time.sleep(max(0, 8 - (time.time() - machine.saved_at)))
+    start = time.monotonic()
+    process = subprocess.Popen([*map(str, machine.prefix), BOOT2DOCKER, 'start', machine.name], env=machine.environment, cwd='/',
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    seconds = until_answer(lambda: engine_answers(machine), 30)
+    out, err = process.communicate(timeout=60 * PATIENCE)
+    note(f'the engine answers {seconds:.2f} s after start was typed; start took {time.monotonic() - start:.2f} s')
+    equal((process.returncode, err), (0, ''), f'exit status and errors of start; it said {out!r}')
+    equal(machine.docker('inspect', '-f', '{{.State.StartedAt}}', machine.container), machine.started, 'start of the container')
+    assert not (machine.folder / 'machine.state').exists(), 'the state could be used again'
+
+
+def engine_answers(machine):
+    try:
+        return machine.engine_version()
+    except (OSError, AssertionError):
+        return None
+
+
+@story.test('after a resume the published port answers, the shares are back, the clock is right')
+def after(machine):
+    within(10, 'the page', lambda: machine.fetch(machine.port) == 'still here\n')
+    equal(machine.ssh('cat /shared/from-the-machine'), 'mine\n', 'the share')
+    equal(machine.docker('run', '--rm', '-v', f'{machine.home}:/mine', 'busybox-local', '/bin/cat', '/mine/from a container'),
+          'hello\n', 'the other share, in a container')
+    within(5, 'the clock', lambda: abs(int(machine.ssh('date +%s')) - time.time()) < 3)
+
+
+@story.test('what was written after a resume is on the disk, and the next start is a boot')
+def boot_again(machine):
+    machine.ssh('echo after | sudo tee /var/lib/boot2docker/after')
+    machine.command('restart', machine.name, timeout=500)
+    equal(machine.ssh('cat /var/lib/boot2docker/after'), 'after\n', 'the file')
+    equal(machine.ssh('cat /shared/from-the-machine'), 'mine\n', 'the share')
+
+
+if __name__ == '__main__':
+    with UserMachine() as subject:
+        finish(story.run(subject, subject.console))
