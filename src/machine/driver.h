@@ -72,6 +72,8 @@ struct driver {
 	bool over_network; // SSH to it leaves this host: its host key is kept at the first connection, and compared
 	// Starts it again, where that is more than stop and start. The guest is not waited for.
 	int (*restart)(struct machine *m, struct error *err);
+	// Puts another image in place of the one in the machine's folder; the machine does not run. NULL: it has none.
+	int (*install_image)(const struct machine *m, const char *url, struct error *err);
 	// Called when the machine's engine answers, after every start of it, and by a start that found it running. NULL:
 	// nothing is left to do.
 	int (*ready)(struct machine *m, struct error *err);

@@ -6,9 +6,11 @@
 // their size is bounded.
 #include "image.h"
 
+#include "fetch.h"
 #include "lib/alloc.h"
 #include "lib/digest.h"
 #include "lib/file.h"
+#include "lib/log.h"
 #include "lib/path.h"
 #include "store.h"
 #include "system.h"
@@ -16,11 +18,12 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
-enum { ISO_BLOCK = 64 << 10 };
+enum { ISO_BLOCK = 64 << 10, ISO_LABEL_AT = 0x8028, ISO_LABEL_LEN = 32 };
 static const la_int64_t BOOT_FILE_MAX = 1LL << 30;
 static const char INSTALLED_ISO[] = B2D_DATADIR "/boot2docker.iso";
 
@@ -47,34 +50,118 @@ static char *default_source(const struct context *ctx)
 	return file_exists(INSTALLED_ISO) || !file_exists(cached) ? xstrdup(INSTALLED_ISO) : take_ptr(cached);
 }
 
-// The local path of what the user gave, or of the default. The caller frees.
-static int find_source(const struct context *ctx, const char *url, char **ret, struct error *err)
+static int check_path(const char *path, struct error *err)
 {
-	cleanup_free char *given = url && *url ? xstrdup(url) : default_source(ctx);
-	const char *path = given;
-
-	if (strncmp(path, "file://", 7) == 0)
-		path += 7;
-	else if (strstr(path, "://"))
-		return error_say(
-			err, EPROTONOSUPPORT,
-			"cannot fetch %s: this version takes an image only from a path or file://; download it first",
-			path);
+	if (strstr(path, "://"))
+		return error_say(err, EPROTONOSUPPORT,
+				 "cannot fetch %s: an image comes from a path, or by file://, http:// or https://",
+				 path);
 	if (access(path, R_OK) < 0)
 		return error_set(
 			err, errno,
 			"no image at %s (build one with \"make iso\", or name one with $B2D_ISO or the flag of "
 			"the driver)",
 			path);
-	*ret = xstrdup(path);
 	return 0;
+}
+
+// What the user gave, or the default, without file://. The caller frees.
+static char *named_source(const struct context *ctx, const char *url)
+{
+	cleanup_free char *given = url && *url ? xstrdup(url) : default_source(ctx);
+
+	return xstrdup(strncmp(given, "file://", 7) == 0 ? given + 7 : given);
+}
+
+// Where what is fetched from a URL is kept: a name for each URL.
+static char *download_path(const struct context *ctx, const char *url)
+{
+	struct digest *d = digest_new();
+	char name[DIGEST_HEX_LEN];
+
+	digest_add(d, url, strlen(url));
+	digest_finish(d, name);
+	return xasprintf("%s/cache/downloads/%.16s.iso", ctx->storage_path, name);
+}
+
+static int download(const struct context *ctx, const char *url, char **ret_path, struct error *err)
+{
+	cleanup_free char *address = NULL;
+	int r = fetch_release_url(url, &address, err);
+
+	if (r < 0)
+		return r;
+	cleanup_free char *path = download_path(ctx, address);
+	log_info("Fetching %s...", address);
+	r = fetch_file(address, path, err);
+	if (r == 0)
+		*ret_path = take_ptr(path);
+	return r;
+}
+
+// The local path of what the user gave, or of the default; what is on the web is fetched. The caller frees.
+static int find_source(const struct context *ctx, const char *url, char **ret, struct error *err)
+{
+	cleanup_free char *source = named_source(ctx, url);
+
+	if (fetch_is_url(source))
+		return download(ctx, source, ret, err);
+	int r = check_path(source, err);
+	if (r == 0)
+		*ret = take_ptr(source);
+	return r;
 }
 
 int image_check(const struct context *ctx, const char *url, struct error *err)
 {
+	cleanup_free char *source = named_source(ctx, url);
+
+	return fetch_is_url(source) ? 0 : check_path(source, err);
+}
+
+int image_prepare(const struct context *ctx, const char *url, struct error *err)
+{
 	cleanup_free char *source = NULL;
 
 	return find_source(ctx, url, &source, err);
+}
+
+int image_download(const struct context *ctx, const char *url, struct error *err)
+{
+	cleanup_free char *source = NULL;
+	cleanup_free char *cached = cache_path(ctx);
+	cleanup_free char *dir = path_dir(cached);
+	char version[IMAGE_VERSION_LEN];
+
+	int r = find_source(ctx, url, &source, err);
+	if (r == 0)
+		r = image_version(source, version, err);
+	if (r == 0)
+		r = file_mkdirs(dir, 0700, err);
+	if (r == 0)
+		r = file_copy(source, cached, 0644, err);
+	if (r == 0)
+		log_info("%s is %s", cached, *version ? version : "an image without a version");
+	return r;
+}
+
+int image_version(const char *iso, char ret[IMAGE_VERSION_LEN], struct error *err)
+{
+	char label[IMAGE_VERSION_LEN] = "";
+	cleanup_close int fd = open(iso, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(err, errno, "open %s", iso);
+	if (pread(fd, label, ISO_LABEL_LEN, ISO_LABEL_AT) != ISO_LABEL_LEN)
+		return error_say(err, EBADMSG, "%s is not an ISO image", iso);
+	for (size_t len = ISO_LABEL_LEN; len && (label[len - 1] == ' ' || !label[len - 1]); len--)
+		label[len - 1] = '\0';
+	const char *version = strstr(label, "-v");
+	snprintf(ret, IMAGE_VERSION_LEN, "%s", version ? version + 1 : "");
+	for (char *c = ret; *c; c++)
+		if (*c < ' ' || *c == 0x7f)
+			*c = '?';
+	return 0;
 }
 
 // archive_entry_pathname without "./", "/".
@@ -249,5 +336,7 @@ int image_install(const struct machine *m, const char *url, struct error *err)
 	r = copy_iso(m, source, &st, !url || !*url, err);
 	if (r == 0)
 		r = digest_file(iso, digest, err);
+	if (r == 0)
+		r = fetch_check_beside(source, digest, err);
 	return r < 0 ? r : system_install(m, digest, image_extract, iso, err);
 }

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of all commands: those that are there, and those of the contract that are not there yet and say so.
+// The table of all commands.
 #include "commands.h"
-
-#define NOT_YET(verb)                                                                       \
-	&(const struct command)                                                             \
-	{                                                                                   \
-		.name = (verb), .arguments = "", .summary = "not there yet in this version" \
-	}
 
 const struct command *const commands[] = {
 	&command_active,
@@ -29,6 +23,7 @@ const struct command *const commands[] = {
 	&command_start,
 	&command_status,
 	&command_stop,
+	&command_upgrade,
 	&command_url,
 	&command_use,
 	&command_version,
@@ -38,11 +33,10 @@ const struct command *const commands[] = {
 	&command_cfg,
 	&command_shellinit,
 	&command_reset,
+	&command_download,
 	&command_help_row,
 	&command_complete,
 	&command_forward_ports,
 	&command_manual,
-	NOT_YET("upgrade"),
-	NOT_YET("download"),
 	NULL,
 };

@@ -127,6 +127,7 @@ const struct driver qemu_driver = {
 	.kill = qemu_kill,
 	.state = qemu_state,
 	.ready = qemu_ready,
+	.install_image = image_install,
 	.save = qemu_save,
 	.resumes = true,
 	.trouble = qemu_trouble,

@@ -174,5 +174,6 @@ const struct driver virtualbox_driver = {
 	.ssh_host = "127.0.0.1",
 	.resumes = true,
 	.attach = virtualbox_attach,
+	.install_image = image_install_iso,
 	.remove = virtualbox_remove,
 };
