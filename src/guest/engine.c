@@ -32,6 +32,7 @@
 #define SOCKET "/run/docker.sock"
 #define CONTAINERD_SOCKET "/run/containerd/containerd.sock"
 #define DAEMON_JSON "/etc/docker/daemon.json"
+#define CONTAINER_LOG_SIZE "100m"
 
 static bool json_has(const json_t *config, const char *key)
 {
@@ -91,6 +92,16 @@ static void add_storage(const struct profile *p, const struct engine_facts *fact
 	strv_pushf(ret, "--storage-driver=%s", driver);
 }
 
+// What containers print is kept in files that nobody would bound: unless something is said about logs, these are.
+static void add_log_limits(const struct profile *p, const json_t *config, struct strv *ret)
+{
+	if (json_has(config, "log-driver") || json_has(config, "log-opts") ||
+	    strstr(p->values[PROFILE_EXTRA_ARGS], "--log-"))
+		return;
+	strv_push(ret, "--log-opt=max-size=" CONTAINER_LOG_SIZE);
+	strv_push(ret, "--log-opt=max-file=2");
+}
+
 void engine_argv(const struct profile *p, const struct engine_facts *facts, struct strv *ret)
 {
 	cleanup_json json_t *config = NULL;
@@ -111,6 +122,7 @@ void engine_argv(const struct profile *p, const struct engine_facts *facts, stru
 	add_storage(p, facts, config, ret);
 	add_hosts(p, facts, config, ret);
 	add_tls(p, facts, config, ret);
+	add_log_limits(p, config, ret);
 	strv_split(ret, p->values[PROFILE_EXTRA_ARGS], " \t\n");
 }
 
@@ -200,7 +212,7 @@ const struct service_row containerd_service = {
 const struct service_row dockerd_service = {
 	.name = "docker",
 	.prepare = prepare_dockerd,
-	.after = "containerd bootsync hostname home sysctl certificates shares",
+	.after = "apparmor containerd bootsync hostname home sysctl certificates shares",
 	.log = GUEST_DATA "/docker.log",
 	.oom_score = -500,
 	.stop_ms = 30000,

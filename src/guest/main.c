@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // PID 1 of Boot2Docker. This file tells what a boot is: its steps and its services.
+#include "apparmor.h"
 #include "applets.h"
 #include "bootlog.h"
 #include "console.h"
@@ -44,6 +45,7 @@ static const struct step boot_steps[] = {
 	{ "kernel-mounts", mounts_kernel, NULL, MUST, 0 },
 	{ "layers", layers_enter, "kernel-mounts", MUST, 0 },
 	{ "mounts", mounts_rest, "layers", HERE, 0 },
+	{ "apparmor", apparmor_load, "mounts", HERE, 0 },
 	{ "rescue-wish", stop_for_rescue, "mounts", MUST, 0 },
 
 	{ "virtio-modules", modules_for_virtio, "mounts", 0, 60000 },

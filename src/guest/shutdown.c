@@ -138,7 +138,7 @@ static void swap_off(void)
 	}
 }
 
-static void release_all(void)
+void shutdown_release(void)
 {
 	sync();
 	swap_off();
@@ -155,7 +155,7 @@ static void release_bounded(void)
 	pid_t pid = child_fork(NULL);
 
 	if (pid == 0) {
-		release_all();
+		shutdown_release();
 		_exit(0);
 	}
 	if (pid > 0 && !reap_all(clock_ms() + RELEASE_MS))

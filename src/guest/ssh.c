@@ -67,11 +67,11 @@ static int prepare(struct guest *g, struct launch *launch, struct error *err)
 	return file_mkdirs(folder, 0755, err);
 }
 
+// No oom_score: it protects itself, and gives its sessions what it was started with; these are to be like everybody.
 const struct service_row sshd_service = {
 	.name = "sshd",
 	.prepare = prepare,
 	.after = "ssh-key home",
 	.log = "/var/log/sshd.log",
-	.oom_score = -900,
 	.stop_order = 2,
 };

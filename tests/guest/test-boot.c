@@ -387,23 +387,36 @@ static void a_service_without_anything_to_serve_is_not_tried_again(void **state)
 
 // --- the whole of it, as PID 1
 
-#define ORPHANS 1000
+#define PARENTS 10
+#define ORPHANS_EACH 1000
 #define OTHERS 8 // the step itself, two services, what these run
 
-// Makes orphans: their parents end at once, so PID 1 gets them.
+// Ends with a thousand children that have ended before it: PID 1 gets them all at once.
+static _Noreturn void leave_orphans(void)
+{
+	for (int i = 0; i < ORPHANS_EACH; i++)
+		if (vfork() == 0) // NOLINT(clang-analyzer-security.insecureAPI.vfork): it only ends
+			_exit(0);
+	_exit(0);
+}
+
 static int step_orphans(struct guest *g, struct error *e)
 {
 	(void)g;
 	(void)e;
-	for (int i = 0; i < ORPHANS; i++) {
+	for (int i = 0; i < PARENTS; i++) {
 		pid_t pid = fork();
 
-		if (pid == 0) {
-			(void)!fork(); // both end: the child after, or before, its parent
+		if (pid == 0)
+			leave_orphans();
+		if (fork() == 0) { // and one that lives a little longer than its parent
+			if (fork() == 0)
+				clock_sleep_ms(1);
 			_exit(0);
 		}
-		waitpid(pid, NULL, 0);
 	}
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 	note("orphans");
 	return 0;
 }
@@ -416,7 +429,7 @@ static int step_count(struct guest *g, struct error *e)
 	(void)g;
 	for (int round = 0; round < 200; round++) {
 		left = 0;
-		for (pid_t pid = 2; pid < 3 * ORPHANS; pid++)
+		for (pid_t pid = 2; pid < PARENTS * ORPHANS_EACH + 100; pid++)
 			left += kill(pid, 0) == 0;
 		if (left <= OTHERS)
 			break;
