@@ -565,7 +565,7 @@ def bad_image(store):
                    stderr=subprocess.DEVNULL)
     contains(store.error('create', '--qemu-boot2docker-url', empty_iso, 'x'), 'has no /boot/vmlinuz', 'no kernel')
     contains(store.error('create', '--qemu-boot2docker-url', '/etc/passwd', 'x'), 'not an ISO image', 'no ISO')
-    contains(store.error('create', '--qemu-boot2docker-url', 'https://x.example/b.iso', 'x', status=3), 'cannot fetch', 'URL')
+    contains(store.error('create', '--qemu-boot2docker-url', 'ftp://x.example/b.iso', 'x', status=3), 'cannot fetch', 'URL')
     assert not store.machine('x').exists(), 'something half-made stays'
 
 
