@@ -30,7 +30,7 @@ void log_sink_stderr(enum log_level level, const char *line, void *arg)
 	fprintf(stderr, "%s%s\n", prefix[level], line);
 }
 
-static void log_line(enum log_level level, const char *fmt, va_list ap)
+PRINTF_LIKE(2, 0) static void log_line(enum log_level level, const char *fmt, va_list ap)
 {
 	cleanup_buf struct buf line = BUF_INIT;
 
