@@ -58,14 +58,24 @@ static void add_host_key_options(const struct machine *m, struct strv *ret)
 	}
 }
 
+// A store that was moved, or written before there was that field, has its keys where they always are. NULL: the machine has none.
+static const char *key_path(const struct machine *m, const char *default_path)
+{
+	const char *key = json_str_at(m->config, "Driver.SSHKeyPath", "");
+
+	if (*key && (file_exists(key) || !file_exists(default_path)))
+		return key;
+	return *key || file_exists(default_path) || !m->driver || !m->driver->over_network ? default_path : NULL;
+}
+
 void remote_options(const struct machine *m, struct strv *ret)
 {
 	cleanup_free char *default_key = machine_path(m, "id_rsa");
-	const char *key = json_str_at(m->config, "Driver.SSHKeyPath", default_key);
+	const char *key = key_path(m, default_key);
 
 	strv_push_all(ret, base_arguments);
 	add_host_key_options(m, ret);
-	if (!*key)
+	if (!key)
 		return; // the user's own keys
 	strv_push(ret, "-o");
 	strv_push(ret, "IdentitiesOnly=yes");

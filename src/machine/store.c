@@ -8,6 +8,7 @@
 #include "lib/json.h"
 #include "lib/lock.h"
 #include "lib/path.h"
+#include "migrate.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -147,6 +148,7 @@ int machine_load(const struct context *ctx, const char *name, struct machine **r
 	r = check_words(config, path, err);
 	if (r < 0)
 		goto damaged;
+	migrate_config(m);
 	m->driver = driver_find(json_str_at(config, "DriverName", ""));
 	*ret = take_ptr(m);
 	return 0;

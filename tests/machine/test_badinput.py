@@ -141,6 +141,7 @@ def read_only(store):
     place.chmod(0o755)
     program, copy = place / 'docker-machine', place / 'store'
     shutil.copy(COMMAND / 'boot2docker', program)
+    shutil.copy(store.iso, place / 'image.iso')
     shutil.copytree(store.path, copy, symlinks=True, ignore=shutil.ignore_patterns('*.sock'))
     others = {'user': 65534, 'group': 65534, 'extra_groups': []} if os.geteuid() == 0 else {}
     for folder, _, files in os.walk(copy):
@@ -150,7 +151,7 @@ def read_only(store):
 
     def run(*words):
         return subprocess.run([program, '-s', copy, *words], capture_output=True, text=True, timeout=60, check=False,
-                              env=store.environ({}), **others)
+                              env=store.environ({'B2D_ISO': str(place / 'image.iso'), 'QEMU_PROGRAM': '/bin/true'}), **others)
     listed = run('ls')
     equal((listed.returncode, listed.stdout.split('\n')[1].split()[:4]), (0, ['pattern', '-', 'qemu', 'Stopped']), 'ls')
     for words in (('create', 'new'), ('start', 'pattern'), ('rm', '-y', 'pattern')):

@@ -2,6 +2,7 @@
 // The functions that a template may call; a row of the table each.
 #include "functions.h"
 
+#include "escape.h"
 #include "format.h"
 
 #include <errno.h>
@@ -64,6 +65,37 @@ static int run_printf(const struct call *call, struct value *ret, struct error *
 	int r = format_printf(&text, &call->args[0], call->args + 1, call->count - 1, err);
 	*ret = take_text(call->pool, &text);
 	return r;
+}
+
+// The arguments as print has them, escaped.
+static int run_escape(const struct call *call, void (*escape)(struct buf *out, const char *text, size_t len),
+		      struct value *ret, struct error *err)
+{
+	cleanup_buf struct buf plain = BUF_INIT;
+	struct buf text = BUF_INIT;
+	int r = format_print(&plain, call->args, call->count, err);
+
+	if (r == 0)
+		escape(&text, buf_str(&plain), plain.len);
+	if (text.len > FORMAT_OUTPUT_MAX)
+		r = error_say(err, EFBIG, "the output is longer than %d MiB", FORMAT_OUTPUT_MAX >> 20);
+	*ret = take_text(call->pool, &text);
+	return r;
+}
+
+static int run_html(const struct call *call, struct value *ret, struct error *err)
+{
+	return run_escape(call, escape_html, ret, err);
+}
+
+static int run_js(const struct call *call, struct value *ret, struct error *err)
+{
+	return run_escape(call, escape_js, ret, err);
+}
+
+static int run_urlquery(const struct call *call, struct value *ret, struct error *err)
+{
+	return run_escape(call, escape_url, ret, err);
 }
 
 static int run_len(const struct call *call, struct value *ret, struct error *err)
@@ -136,6 +168,52 @@ static int run_index(const struct call *call, struct value *ret, struct error *e
 			return r;
 	}
 	*ret = at;
+	return 0;
+}
+
+// One of the two bounds of a slice: `least`..size, `fallback` when it is not given.
+static int slice_bound(const struct call *call, size_t arg, size_t least, size_t size, size_t fallback, size_t *ret,
+		       struct error *err)
+{
+	int64_t bound;
+
+	*ret = fallback;
+	if (arg >= call->count)
+		return 0;
+	if (!value_as_integer(&call->args[arg], &bound))
+		return error_say(err, EINVAL, "cannot slice with type %s", value_type(&call->args[arg]));
+	if (bound < 0 || (uint64_t)bound < least || (uint64_t)bound > size)
+		return error_say(err, ERANGE, "slice bounds out of range: %" PRId64 " of %zu", bound, size);
+	*ret = (size_t)bound;
+	return 0;
+}
+
+static struct value slice_array(const struct call *call, size_t from, size_t to)
+{
+	const json_t *whole = call->args[0].json;
+	json_t *part = json_array();
+
+	for (size_t i = from; i < to; i++)
+		json_array_append(part, json_array_get(whole, i));
+	return value_from_json(pool_keep(call->pool, part));
+}
+
+// slice X [FROM [TO]]: of an array, or of a string's bytes.
+static int run_slice(const struct call *call, struct value *ret, struct error *err)
+{
+	const struct value *v = &call->args[0];
+	bool is_array = v->kind == VALUE_ARRAY;
+	size_t from = 0, to = 0;
+
+	if (!is_array && v->kind != VALUE_STRING)
+		return error_say(err, EINVAL, "can't slice item of type %s", value_type(v));
+	size_t size = is_array ? json_array_size(v->json) : v->len;
+	int r = slice_bound(call, 1, 0, size, 0, &from, err);
+	if (r == 0)
+		r = slice_bound(call, 2, from, size, size, &to, err);
+	if (r < 0)
+		return r;
+	*ret = is_array ? slice_array(call, from, to) : value_from_string(v->text + from, to - from);
 	return 0;
 }
 
@@ -253,7 +331,9 @@ static const struct function functions[] = {
 	{ "eq", 2, 0, run_eq },
 	{ "ge", 2, 2, run_ge },
 	{ "gt", 2, 2, run_gt },
+	{ "html", 1, 0, run_html },
 	{ "index", 1, 0, run_index },
+	{ "js", 1, 0, run_js },
 	{ "json", 1, 1, run_json },
 	{ "le", 2, 2, run_le },
 	{ "len", 1, 1, run_len },
@@ -265,6 +345,8 @@ static const struct function functions[] = {
 	{ "print", 0, 0, run_print },
 	{ "printf", 1, 0, run_printf },
 	{ "println", 0, 0, run_println },
+	{ "slice", 1, 3, run_slice },
+	{ "urlquery", 1, 0, run_urlquery },
 };
 
 const struct function *function_find(const char *name, size_t len)

@@ -29,8 +29,19 @@ char *pool_copy(struct pool *pool, const char *text, size_t len)
 	return copy;
 }
 
+const json_t *pool_keep(struct pool *pool, json_t *json)
+{
+	if (!pool->kept)
+		pool->kept = json_array();
+	json_array_append_new(pool->kept, json);
+	pool->bytes += json_array_size(json) * sizeof(json_t *);
+	return json;
+}
+
 void pool_done(struct pool *pool)
 {
+	json_decref(pool->kept);
+	pool->kept = NULL;
 	while (pool->blocks) {
 		struct pool_block *next = pool->blocks->next;
 		free(pool->blocks);

@@ -173,6 +173,22 @@ static void index_and_len_look_inside(void **state)
 	check(samples, ARRAY_SIZE(samples));
 }
 
+static void texts_are_escaped_and_sliced_as_in_go(void **state)
+{
+	static const struct sample samples[] = {
+		{ "{{html .A}}", "{\"A\":\"<a href='x'>\\\"&\"}", "&lt;a href=&#39;x&#39;&gt;&#34;&amp;" },
+		{ "{{.A | html}} {{html 1 2}}", "{\"A\":\"ü\"}", "ü 1 2" },
+		{ "{{js .A}}", "{\"A\":\"'<\\\\>\\n=\"}", "\\'\\u003C\\\\\\u003E\\u000A\\u003D" },
+		{ "{{urlquery .A}}", "{\"A\":\"a b&c=d/ü~\"}", "a+b%26c%3Dd%2F%C3%BC~" },
+		{ "{{slice .A 1}} {{slice .A 1 2}} {{slice .A}} {{slice .A 3}}|", "{\"A\":\"abc\"}", "bc b abc |" },
+		{ "{{slice .A 1 3}} {{len (slice .A 2)}} {{range slice .A 0 2}}<{{.}}>{{end}}",
+		  "{\"A\":[1,\"b\",{\"c\":2}]}", "[b map[c:2]] 1 <1><b>" },
+	};
+
+	(void)state;
+	check(samples, ARRAY_SIZE(samples));
+}
+
 static void printf_formats_as_gos_does(void **state)
 {
 	static const struct sample samples[] = {
@@ -261,7 +277,10 @@ static void an_error_names_place_and_reason(void **state)
 		{ "{{if .A}}{{else}}{{else}}{{end}}", "{}", "expected end; found {{else}}" },
 		{ "\n {{foo .A}}", "{}", "template:2:4: function \"foo\" not defined; there are: and, eq" },
 		{ "{{.A | upper}}", "{}", "function \"upper\" not defined" },
-		{ "{{html .A}}", "{}", "function \"html\" not defined" },
+		{ "{{call .A}}", "{}", "function \"call\" not defined" },
+		{ "{{slice .A 2 1}}", "{\"A\":\"abc\"}", "slice bounds out of range: 1 of 3" },
+		{ "{{slice .A 4}}", "{\"A\":\"abc\"}", "slice bounds out of range: 4 of 3" },
+		{ "{{slice .A}}", "{\"A\":{}}", "can't slice item of type map" },
 		{ "{{define \"x\"}}{{end}}", "{}", "{{define}} is not supported" },
 		{ "{{template \"x\"}}", "{}", "{{template}} is not supported" },
 		{ "{{range .A}}{{break}}{{end}}", "{}", "{{break}} is not supported" },
@@ -393,6 +412,7 @@ int main(void)
 		cmocka_unit_test(conditions_choose),
 		cmocka_unit_test(comparisons_compare),
 		cmocka_unit_test(index_and_len_look_inside),
+		cmocka_unit_test(texts_are_escaped_and_sliced_as_in_go),
 		cmocka_unit_test(printf_formats_as_gos_does),
 		cmocka_unit_test(literals_are_read),
 		cmocka_unit_test(variables_live_in_their_block),
