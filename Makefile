@@ -58,9 +58,10 @@ bench: bootstrap-bench ## measure against a stock Debian machine, write build/be
 	@bench/run
 
 ##@ Publish
-release: ## build the release image and its signatures (a later issue)
-	@echo "make: there is no release build yet: it comes with its own issue; 'make iso' builds the development image" >&2
-	@exit 1
+release: ## build the release: kernel and engine made for it, smallest image, checksums, package lists (half an hour)
+	@tools/bootstrap kernel engine
+	@$(MAKE) programs
+	@tools/release
 
 bootstrap:
 	@tools/bootstrap
