@@ -513,13 +513,17 @@ def stubborn(store):
 
 @story.test('a QMP socket that is silent: Timeout in bounded time, and kill works')
 def silent(store):
+    (store.machine('default') / 'qmp.sock').unlink(missing_ok=True)  # of the one before
     process = store.start('start', FAKE_QEMU='silent')
-    within(10, 'pid file', lambda: (store.machine('default') / 'qemu.pid').exists() and alive(store.pid('default')))
+    within(10, 'QEMU', lambda: (store.machine('default') / 'qmp.sock').exists())
     process.kill()
     process.communicate()
+
+    def line():
+        return next(line for line in store.out('ls', '-t', '1').splitlines() if line.startswith('default'))
+    within(10, 'silence', lambda: 'Timeout' in line())
     begin = time.monotonic()
-    line = next(line for line in store.out('ls', '-t', '1').splitlines() if line.startswith('default'))
-    contains(line, 'Timeout', 'ls')
+    contains(line(), 'Timeout', 'ls')
     assert time.monotonic() - begin < 4, 'ls took longer than its timeout'
     pid = store.pid('default')
     store.run('kill')

@@ -5,6 +5,9 @@
 // outlives us. Its messages go to qemu.log, where its last words stay when it crashes. That it greets on its QMP socket
 // means that it is set up: ports bound, pid file written. When it ends before that, its log says why. A port that
 // somebody took since we looked makes it fail with a known message; then the next free one is tried.
+//
+// The pid file is there before QEMU is: the child writes it and then becomes QEMU, which writes the same again. So a
+// QEMU that outlives us before it is set up (kill -9 of `create`) is found by `rm`, and ended before its folder goes.
 #include "internal.h"
 
 #include "../ports.h"
@@ -12,6 +15,7 @@
 #include "lib/alloc.h"
 #include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/log.h"
 #include "lib/proc.h"
 
 #include <errno.h>
@@ -45,8 +49,8 @@ static int failed(const struct machine *m, int status, struct error *err)
 			 words ? words : "it did not say why");
 }
 
-// Waits until QEMU greets.
-static int wait_for_greeting(const struct machine *m, pid_t pid, struct qmp *q, struct error *err)
+// Waits until QEMU greets. *pid becomes 0 when it has ended.
+static int wait_for_greeting(const struct machine *m, pid_t *pid, struct qmp *q, struct error *err)
 {
 	cleanup_free char *socket = machine_path(m, "qmp.sock");
 	int64_t deadline = clock_ms() + START_TIMEOUT_MS;
@@ -56,10 +60,12 @@ static int wait_for_greeting(const struct machine *m, pid_t pid, struct qmp *q, 
 		if (qmp_open(q, socket, GREETING_MS, &why) == 0)
 			return 0;
 		qmp_close(q);
-		int status = proc_wait(pid, "QEMU", 0, err);
-		if (status != -ETIMEDOUT)
+		int status = proc_wait(*pid, "QEMU", 0, err);
+		if (status != -ETIMEDOUT) {
+			*pid = 0;
 			return status < 0 ? error_wrap(err, "starting machine \"%s\"", m->name)
 					  : failed(m, status, err);
+		}
 		error_clear(err);
 		int r = interrupt_check(err);
 		if (r < 0)
@@ -70,10 +76,35 @@ static int wait_for_greeting(const struct machine *m, pid_t pid, struct qmp *q, 
 	}
 }
 
+struct child {
+	int pid_fd;
+	pid_t parent;
+};
+
+// In the child, before it becomes QEMU: only async-signal-safe calls.
+static void write_pid(void *arg)
+{
+	const struct child *child = arg;
+	char text[16];
+	size_t at = sizeof(text);
+
+	text[--at] = '\n';
+	for (pid_t left = getpid(); left; left /= 10)
+		text[--at] = (char)('0' + left % 10);
+	// Without its pid file, or without us, nobody would ever find it.
+	if (write(child->pid_fd, text + at, sizeof(text) - at) < 0 || getppid() != child->parent)
+		_exit(1);
+}
+
 static int spawn(const struct machine *m, const struct qemu_how *how, int log, struct error *err)
 {
+	cleanup_free char *pid_file = machine_path(m, "qemu.pid");
 	cleanup_strv struct strv argv = STRV_INIT;
+	cleanup_close int pid_fd = open(pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct child child = { .pid_fd = pid_fd, .parent = getpid() };
 
+	if (pid_fd < 0)
+		return error_set(err, errno, "make %s", pid_file);
 	qemu_command(m, how, &argv);
 	struct proc_spec spec = { .argv = (const char *const *)strv_argv(&argv),
 				  .cwd = m->dir,
@@ -81,10 +112,20 @@ static int spawn(const struct machine *m, const struct qemu_how *how, int log, s
 				  .out_fd = log,
 				  .errs = PROC_FD,
 				  .err_fd = log,
-				  .own_session = true };
+				  .own_session = true,
+				  .child_setup = write_pid,
+				  .child_arg = &child };
 	run_log(spec.argv);
 	pid_t pid = proc_spawn(&spec, err);
 	return pid < 0 ? error_wrap(err, "starting machine \"%s\"", m->name) : pid;
+}
+
+static void end_child(pid_t pid)
+{
+	struct error ignored = ERROR_INIT;
+
+	if (kill(pid, SIGKILL) == 0 && proc_wait(pid, "QEMU", START_TIMEOUT_MS, &ignored) < 0)
+		log_debug("%s", ignored.msg);
 }
 
 // 0, -EADDRINUSE when a port was taken meanwhile, or another error; then nothing runs.
@@ -100,10 +141,10 @@ static int launch_once(const struct machine *m, const struct qemu_how *how, stru
 	if (log < 0)
 		return error_set(err, errno, "open %s", log_path);
 	pid_t pid = spawn(m, how, log, err);
-	if (pid < 0)
-		return pid;
-	r = wait_for_greeting(m, pid, q, err);
-	if (r < 0 && kill(pid, SIGKILL) == 0 && proc_wait(pid, "QEMU", START_TIMEOUT_MS, NULL) >= 0)
+	r = pid < 0 ? pid : wait_for_greeting(m, &pid, q, err);
+	if (r < 0 && pid > 0)
+		end_child(pid);
+	if (r < 0)
 		qemu_process_forget(m);
 	return r;
 }

@@ -80,6 +80,8 @@ int qemu_state(struct machine *m, int timeout_ms, enum machine_state *ret, struc
 		r = 0;
 	else if (r == -ETIMEDOUT)
 		*ret = STATE_TIMEOUT;
+	else if (r == -ENOENT) // it has not opened its socket yet
+		*ret = STATE_STARTING;
 	else
 		*ret = STATE_ERROR;
 	error_clear(err);
