@@ -329,6 +329,7 @@ static int prepare(struct guest *g, struct launch *launch, struct error *err)
 	(void)!file_write_existing(ra, "2", NULL);
 	strv_push_all(&launch->argv, argv);
 	strv_push(&launch->argv, launch->argument);
+	strv_pushf(&launch->argv, "-p/run/udhcpc.%s.pid", launch->argument);
 	if (name && hostname_is_valid(name))
 		strv_pushf(&launch->argv, "-xhostname:%s", name);
 	return network_link_up(launch->argument, err);
@@ -340,5 +341,6 @@ const struct service_row dhcp_service = {
 	.after = "mounts",
 	.instances = network_list_ethernet,
 	.log = "/var/log/dhcp.log",
+	.may_end = true, // who gives an interface an address of his own ends udhcpc first
 	.stop_order = 2,
 };

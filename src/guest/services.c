@@ -190,12 +190,23 @@ bool services_order_ended(const struct services *s, int order)
 	return true;
 }
 
+// It has ended without being asked to, and there is nothing to start again.
+static bool has_ended_for_good(const struct services *s, const struct service *v, int wait_status)
+{
+	if (s->closing || (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == CHILD_NOT_HERE))
+		return true;
+	if (!v->row->may_end || !WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0)
+		return false;
+	log_info("%s was ended; it is not started again", v->name);
+	return true;
+}
+
 // It has ended without being asked to: say so and plan the next start.
 static void plan_restart(struct services *s, struct service *v, int wait_status)
 {
 	cleanup_free char *how = child_status_text(wait_status);
 
-	if (s->closing || (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == CHILD_NOT_HERE)) {
+	if (has_ended_for_good(s, v, wait_status)) {
 		v->state = SERVICE_STOPPED;
 		return;
 	}

@@ -13,7 +13,8 @@
 //                                                     | stop_ms over: SIGKILL
 //
 // The pause before it starts again grows from 0.1 s to 10 s when it ends soon after each start, and is short again after it has
-// run for a while. One that ends with CHILD_NOT_HERE has nothing to serve (a console without a line) and stays STOPPED.
+// run for a while. One that ends with CHILD_NOT_HERE has nothing to serve (a console without a line) and stays STOPPED; so does one
+// that ends with 0, where the row has may_end: it was wished for.
 // An instance (a DHCP client for each interface) is the same row with an argument.
 #pragma once
 
@@ -39,6 +40,7 @@ struct service_row {
 	int oom_score; // oom_score_adj
 	int stop_signal; // 0: SIGTERM
 	int stop_ms; // after that SIGKILL; 0: 5 s
+	bool may_end; // with exit status 0 it has ended for good: somebody wanted it to
 	int stop_order; // at shutdown the lowest go first, all of one number at the same time
 };
 

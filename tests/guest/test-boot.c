@@ -269,6 +269,13 @@ static int prepare_stubborn(struct guest *g, struct launch *launch, struct error
 	return shell(launch, "trap '' TERM; printf 'up ' >>$1; while :; do sleep 1; done");
 }
 
+static int prepare_ended(struct guest *g, struct launch *launch, struct error *e)
+{
+	(void)g;
+	(void)e;
+	return shell(launch, "exit 0");
+}
+
 static int prepare_long(struct guest *g, struct launch *launch, struct error *e)
 {
 	(void)g;
@@ -382,6 +389,23 @@ static void a_service_without_anything_to_serve_is_not_tried_again(void **state)
 
 	assert_string_equal(text, "asked ");
 	assert_int_equal(v->state, SERVICE_STOPPED);
+	services_done(&s);
+}
+
+static void a_service_that_may_end_is_started_again_only_after_a_failure(void **state)
+{
+	static const struct service_row ends = { .name = "ends", .prepare = prepare_short, .may_end = true };
+	static const struct service_row asked = { .name = "asked", .prepare = prepare_ended, .may_end = true };
+	struct services s = { .guest = &guest };
+
+	(void)state;
+	assert_ok(services_start(&s, services_add(&s, &ends, NULL), &err), &err); // with exit status 3
+	wait_for_note(&s, "x x ");
+	services_stop(&s, services_find(&s, "ends"));
+	assert_ok(services_start(&s, services_add(&s, &asked, NULL), &err), &err);
+	watch(&s, 1000);
+	assert_int_equal(services_find(&s, "asked")->state, SERVICE_STOPPED);
+	assert_contains(buf_str(&log_text), "asked was ended; it is not started again");
 	services_done(&s);
 }
 
@@ -564,6 +588,7 @@ int main(void)
 		with_root(a_service_that_ignores_its_signal_is_killed),
 		with_root(a_service_is_restarted_and_stopped_on_demand),
 		with_root(a_service_without_anything_to_serve_is_not_tried_again),
+		with_root(a_service_that_may_end_is_started_again_only_after_a_failure),
 		with_root(pid_1_boots_reaps_answers_and_ends_in_order),
 	};
 
