@@ -89,6 +89,13 @@ bool json_bool_at(const json_t *root, const char *path, bool fallback)
 	return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
 
+json_t *json_text(const char *text)
+{
+	json_t *value = json_string(text ? text : "");
+
+	return value ? value : json_string("");
+}
+
 void json_put(json_t *root, const char *path, json_t *value)
 {
 	char name[128];

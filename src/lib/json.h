@@ -26,5 +26,7 @@ json_t *json_at(const json_t *root, const char *path);
 const char *json_str_at(const json_t *root, const char *path, const char *fallback);
 int64_t json_int_at(const json_t *root, const char *path, int64_t fallback);
 bool json_bool_at(const json_t *root, const char *path, bool fallback);
+// A string value from bytes of the outside; what is not UTF-8 cannot be in JSON and becomes "". NULL is "", too.
+json_t *json_text(const char *text);
 // Sets the value at a dotted path, making objects on the way. Takes the reference.
 void json_put(json_t *root, const char *path, json_t *value);

@@ -60,36 +60,42 @@ static int renew_certificates(struct machine *m, enum provision_kind *ret, struc
 	return certs_make_server(m, err);
 }
 
-// The address that attach found. Another command may have changed the rest of config.json meanwhile.
-static int save_address(const struct machine *m, struct error *err)
+// Takes the machine's lock and reads it again: it may have been changed while we waited.
+static int lock_and_load(const struct machine *given, int *ret_lock, struct machine **ret, struct error *err)
+{
+	int r = machine_lock(given->ctx, given->name, ret_lock, err);
+
+	if (r == 0)
+		r = machine_load(given->ctx, given->name, ret, err);
+	return r == 0 ? machine_require_driver(*ret, err) : r;
+}
+
+// Without the lock held: another command may have changed the rest of config.json meanwhile.
+static int save_change(const struct machine *m, void (*change)(const struct machine *now, const struct machine *m),
+		       struct error *err)
 {
 	cleanup_machine struct machine *now = NULL;
 	cleanup_close int lock = -1;
-	int r = machine_lock(m->ctx, m->name, &lock, err);
+	int r = lock_and_load(m, &lock, &now, err);
 
-	if (r == 0)
-		r = machine_load(m->ctx, m->name, &now, err);
 	if (r < 0)
 		return r;
 	assert(now);
-	json_put(now->config, "Driver.IPAddress", json_string(machine_ip(m)));
+	change(now, m);
 	return machine_save(now, err);
 }
 
-// It has all that it is given.
-static int settle_provision(const struct machine *m, struct error *err)
+// The address that attach found.
+static void change_address(const struct machine *now, const struct machine *m)
 {
-	cleanup_machine struct machine *now = NULL;
-	cleanup_close int lock = -1;
-	int r = machine_lock(m->ctx, m->name, &lock, err);
+	json_put(now->config, "Driver.IPAddress", json_string(machine_ip(m)));
+}
 
-	if (r == 0)
-		r = machine_load(m->ctx, m->name, &now, err);
-	if (r < 0)
-		return r;
-	assert(now);
+// It has all that it is given.
+static void change_provision(const struct machine *now, const struct machine *m)
+{
+	(void)m;
 	power_await_provision(now, false);
-	return machine_save(now, err);
 }
 
 void power_await_provision(const struct machine *m, bool awaits)
@@ -105,7 +111,7 @@ int power_wait(struct machine *m, enum provision_kind kind, bool is_locked, stru
 	int r = m->driver->attach ? m->driver->attach(m, kind, err) : 0;
 
 	if (r == 0 && m->driver->attach)
-		r = is_locked ? machine_save(m, err) : save_address(m, err);
+		r = is_locked ? machine_save(m, err) : save_change(m, change_address, err);
 	if (r == 0)
 		r = machine_wait_ready(m, err);
 	if (r == 0)
@@ -137,16 +143,6 @@ static int launch_locked(struct machine *m, enum provision_kind *ret_kind, struc
 	return r < 0 ? r : 1;
 }
 
-// Takes the machine's lock and reads it again: it may have been changed while we waited.
-static int lock_and_load(const struct machine *given, int *ret_lock, struct machine **ret, struct error *err)
-{
-	int r = machine_lock(given->ctx, given->name, ret_lock, err);
-
-	if (r == 0)
-		r = machine_load(given->ctx, given->name, ret, err);
-	return r == 0 ? machine_require_driver(*ret, err) : r;
-}
-
 int power_start(struct machine *given, struct error *err)
 {
 	cleanup_machine struct machine *m = NULL;
@@ -168,7 +164,7 @@ int power_start(struct machine *given, struct error *err)
 	log_info("Machine \"%s\" was started.", m->name);
 	r = power_wait(m, kind, false, err);
 	if (r == 0 && kind == PROVISION_ALL)
-		r = settle_provision(m, err);
+		r = save_change(m, change_provision, err);
 	if (r == 0)
 		log_info("Started machines may have new IP addresses. You may need to re-run the `%s env` command.",
 			 m->ctx->program);

@@ -81,7 +81,8 @@ def create(store):
                         'https://m.example', '--tls-san', 'b2d.example', 'default')
     contains(printed.stdout, 'To see how to connect your Docker Client to the Docker Engine running on this virtual '
              'machine, run: docker-machine env default\n', 'hint')
-    equal(printed.stderr, '', 'stderr')
+    # Another test may have been quicker with a port.
+    equal([line for line in printed.stderr.splitlines() if 'of 127.0.0.1 is taken' not in line], [], 'stderr')
     guest = store.machine('default') / 'fake-guest'
     equal((guest / 'etc' / 'hostname').read_text(), 'default\n', 'hostname')
     shell = subprocess.run(['sh', '-c', f'. {guest}/profile; printf "%s|" $EXTRA_ARGS "$DOCKER_HOST" "$CACERT" "$A"'],

@@ -56,25 +56,18 @@ static int check(const struct context *ctx, const struct create_options *o, stru
 	return run_require("ssh", "install it (Debian: openssh-client)", err);
 }
 
-static void put_text(json_t *driver, const char *key, const char *value)
-{
-	json_t *text = json_string(value);
-
-	json_object_set_new(driver, key, text ? text : json_string(""));
-}
-
 static void configure(struct machine *m, const struct create_options *o)
 {
 	const struct generic_options *g = &o->generic;
 	json_t *driver = json_at(m->config, "Driver");
 
-	put_text(driver, "IPAddress", g->ip_address);
-	put_text(driver, "SSHUser", g->ssh_user);
+	json_object_set_new(driver, "IPAddress", json_text(g->ip_address));
+	json_object_set_new(driver, "SSHUser", json_text(g->ssh_user));
 	json_object_set_new(driver, "SSHPort", json_integer(g->ssh_port));
 	json_object_set_new(driver, "EnginePort", json_integer(g->engine_port));
-	put_text(driver, "SSHKey", g->ssh_key);
+	json_object_set_new(driver, "SSHKey", json_text(g->ssh_key));
 	if (!*g->ssh_key)
-		put_text(driver, "SSHKeyPath", "");
+		json_object_set_new(driver, "SSHKeyPath", json_text(""));
 }
 
 // The public half, for those who look for it; derived, since it need not lie beside the private one.

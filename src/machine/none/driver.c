@@ -57,11 +57,9 @@ static void configure(struct machine *m, const struct create_options *o)
 
 	if (parse_url(o->none.url, &host, &port, NULL) < 0)
 		return;
-	json_t *text = json_string(host); // NULL: no UTF-8
-	json_object_set_new(driver, "IPAddress", text ? text : json_string(""));
+	json_object_set_new(driver, "IPAddress", json_text(host));
 	json_object_set_new(driver, "EnginePort", json_integer(port));
-	text = json_string(o->none.url);
-	json_object_set_new(driver, "URL", text ? text : json_string(""));
+	json_object_set_new(driver, "URL", json_text(o->none.url));
 }
 
 static int create(struct machine *m, struct error *err)

@@ -74,7 +74,7 @@ static int check(const struct context *ctx, const struct create_options *o, stru
 static json_t *program_value(const char *program)
 {
 	char *absolute = strchr(program, '/') ? realpath(program, NULL) : NULL;
-	json_t *value = json_string(absolute ? absolute : program);
+	json_t *value = json_text(absolute ? absolute : program);
 
 	free(absolute);
 	return value;
@@ -98,9 +98,9 @@ static void configure(struct machine *m, const struct create_options *o)
 	json_object_set_new(driver, "Display", json_boolean(q->display));
 	json_object_set_new(driver, "Nographic", json_boolean(q->nographic));
 	json_object_set_new(driver, "VirtioDrives", json_boolean(q->virtio_drives));
-	json_object_set_new(driver, "Network", json_string(q->network));
-	json_object_set_new(driver, "Boot2DockerURL", json_string(q->boot2docker_url));
-	json_object_set_new(driver, "Accelerator", json_string(q->accelerator));
+	json_object_set_new(driver, "Network", json_text(q->network));
+	json_object_set_new(driver, "Boot2DockerURL", json_text(q->boot2docker_url));
+	json_object_set_new(driver, "Accelerator", json_text(q->accelerator));
 }
 
 static int create(struct machine *m, struct error *err)

@@ -119,14 +119,6 @@ static int check(const struct context *ctx, const struct create_options *o, stru
 	return r < 0 ? r : image_check(ctx, v->boot2docker_url, err);
 }
 
-// A flag's bytes that are not UTF-8 cannot be in JSON: empty then.
-static void put_text(json_t *driver, const char *key, const char *value)
-{
-	json_t *text = json_string(value);
-
-	json_object_set_new(driver, key, text ? text : json_string(""));
-}
-
 static void configure(struct machine *m, const struct create_options *o)
 {
 	const struct virtualbox_options *v = &o->virtualbox;
@@ -138,19 +130,19 @@ static void configure(struct machine *m, const struct create_options *o)
 	json_object_set_new(driver, "CPU", json_integer(v->cpu_count));
 	json_object_set_new(driver, "Memory", json_integer(v->memory));
 	json_object_set_new(driver, "DiskSize", json_integer(v->disk_size));
-	put_text(driver, "NatNicType", v->nat_nictype);
-	put_text(driver, "Boot2DockerURL", v->boot2docker_url);
-	put_text(driver, "Boot2DockerImportVM", v->import_vm);
+	json_object_set_new(driver, "NatNicType", json_text(v->nat_nictype));
+	json_object_set_new(driver, "Boot2DockerURL", json_text(v->boot2docker_url));
+	json_object_set_new(driver, "Boot2DockerImportVM", json_text(v->import_vm));
 	json_object_set_new(driver, "HostDNSResolver", json_boolean(v->host_dns_resolver));
-	put_text(driver, "HostOnlyCIDR", v->hostonly_cidr);
-	put_text(driver, "HostOnlyNicType", v->hostonly_nictype);
-	put_text(driver, "HostOnlyPromiscMode", v->hostonly_nicpromisc);
-	put_text(driver, "UIType", v->ui_type);
+	json_object_set_new(driver, "HostOnlyCIDR", json_text(v->hostonly_cidr));
+	json_object_set_new(driver, "HostOnlyNicType", json_text(v->hostonly_nictype));
+	json_object_set_new(driver, "HostOnlyPromiscMode", json_text(v->hostonly_nicpromisc));
+	json_object_set_new(driver, "UIType", json_text(v->ui_type));
 	json_object_set_new(driver, "HostOnlyNoDHCP", json_boolean(v->hostonly_no_dhcp));
 	json_object_set_new(driver, "NoShare", json_boolean(v->no_share));
 	json_object_set_new(driver, "DNSProxy", json_boolean(!v->no_dns_proxy));
 	json_object_set_new(driver, "NoVTXCheck", json_boolean(v->no_vtx_check));
-	put_text(driver, "ShareFolder", v->share_folder);
+	json_object_set_new(driver, "ShareFolder", json_text(v->share_folder));
 }
 
 static int create(struct machine *m, struct error *err)
