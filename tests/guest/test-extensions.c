@@ -99,6 +99,19 @@ static void pack(const char *name)
 	run(argv);
 }
 
+// Makes an image of tree NAME.
+static void pack_image(const char *name, bool erofs)
+{
+	cleanup_free char *folder = path_join(root, "var/lib/boot2docker/extensions");
+	cleanup_free char *image = xasprintf("%s/%s.%s", folder, name, erofs ? "erofs" : "squashfs");
+	cleanup_free char *tree = path_join(root, name);
+	const char *squashfs[] = { "mksquashfs", tree, image, "-quiet", "-no-progress", NULL };
+	const char *mkfs_erofs[] = { "mkfs.erofs", "--quiet", image, tree, NULL };
+
+	assert_ok(file_mkdirs(folder, 0755, &err), &err);
+	run(erofs ? mkfs_erofs : squashfs);
+}
+
 static bool has(const char *path, const char *text)
 {
 	cleanup_free char *full = path_join(root, path);
@@ -151,11 +164,24 @@ static int lay_and_look(void)
 	return 0;
 }
 
-static void archives_are_laid_over_usr_the_first_by_name_on_top(void **state)
+static void in_a_process(int (*look)(void))
 {
 	int status;
-	pid_t pid;
+	pid_t pid = fork();
 
+	if (pid == 0) {
+		int wrong = look();
+
+		if (wrong)
+			fprintf(stderr, "%s\n%s", err.msg, buf_str(&log_text));
+		_exit(wrong);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void archives_are_laid_over_usr_the_first_by_name_on_top(void **state)
+{
 	(void)state;
 	put("usr/bin/system", "system");
 	put("usr/bin/both", "the system's");
@@ -169,17 +195,35 @@ static void archives_are_laid_over_usr_the_first_by_name_on_top(void **state)
 	pack("bad");
 	put("var/lib/boot2docker/extensions/broken.tar", "this is no archive");
 	put("var/lib/boot2docker/extensions/README", "nor this an extension");
-	pid = fork();
-	if (pid == 0) {
-		int wrong = lay_and_look();
-
-		if (wrong)
-			fprintf(stderr, "%s\n%s", err.msg, buf_str(&log_text));
-		_exit(wrong);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	in_a_process(lay_and_look);
 	assert_true(has("usr/bin/both", "the system's")); // outside of that namespace nothing has changed
+}
+
+static int lay_images_and_look(void)
+{
+	struct guest g = { .root = root };
+
+	if (!enter_namespace())
+		return 1;
+	if (extensions_lay(&g, &err) < 0)
+		return 2;
+	if (!has("usr/bin/system", "system") || !has("usr/bin/s", "squashfs") || !has("usr/bin/e", "erofs"))
+		return 3;
+	return strstr(buf_str(&log_text), "extension broken.squashfs is left out") ? 0 : 4;
+}
+
+static void images_are_laid_over_usr(void **state)
+{
+	(void)state;
+	if (geteuid() != 0 || access("/dev/loop-control", R_OK | W_OK) < 0)
+		skip(); // loop devices are root's
+	put("usr/bin/system", "system");
+	put("s/usr/bin/s", "squashfs");
+	put("e/usr/bin/e", "erofs");
+	pack_image("s", false);
+	pack_image("e", true);
+	put("var/lib/boot2docker/extensions/broken.squashfs", "this is no image");
+	in_a_process(lay_images_and_look);
 }
 
 static void without_extensions_nothing_is_mounted(void **state)
@@ -201,6 +245,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		with_root(a_tree_holds_usr_and_nothing_else),
 		with_root(archives_are_laid_over_usr_the_first_by_name_on_top),
+		with_root(images_are_laid_over_usr),
 		with_root(without_extensions_nothing_is_mounted),
 	};
 
