@@ -129,9 +129,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	if (len > 5 && strncmp(line, "HTTP/", 5) == 0) // of the answer after a redirection
 		t->tag[0] = '\0';
 	// A weak ETag does not promise the same bytes.
-	if (take_header(line, len, "ETag", tag) && *tag == '"')
-		memcpy(t->tag, tag, sizeof(tag));
-	else if (!*t->tag && take_header(line, len, "Last-Modified", tag))
+	if ((take_header(line, len, "ETag", tag) && *tag == '"') ||
+	    (!*t->tag && take_header(line, len, "Last-Modified", tag)))
 		memcpy(t->tag, tag, sizeof(tag));
 	return len;
 }

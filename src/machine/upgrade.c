@@ -125,7 +125,7 @@ static int require_stoppable(struct machine *m, enum machine_state *ret, struct 
 int machine_upgrade(struct machine *m, const char *url, struct error *err)
 {
 	const char *source = *url ? url : json_str_at(m->config, "Driver.Boot2DockerURL", "");
-	enum machine_state state;
+	enum machine_state state = STATE_NONE;
 
 	int r = require_stoppable(m, &state, err);
 	if (r == 0)
