@@ -135,7 +135,9 @@ static int launch_locked(struct machine *m, enum provision_kind *ret_kind, struc
 	if (state != STATE_STOPPED && !resumes)
 		return error_say(err, EBUSY, "machine \"%s\" is in state %s; end it with \"%s kill %s\" first", m->name,
 				 machine_state_name(state), m->ctx->program, m->name);
-	r = renew_certificates(m, ret_kind, err);
+	// One that goes on where it was is not given anything: its engine would have to end for that, and what runs with it.
+	if (!resumes)
+		r = renew_certificates(m, ret_kind, err);
 	if (json_bool_at(m->config, AWAITS_PROVISION, false))
 		*ret_kind = PROVISION_ALL;
 	if (r == 0)

@@ -299,6 +299,32 @@ def forwarder_again(store):
     within(5, 'the port', lambda: is_taken(socket.SOCK_STREAM, port))
 
 
+@story.test('tap and bridge: a second card, an address of the machine\'s own for the engine, SSH by 127.0.0.1')
+def second_card(store):
+    programs = store.folder / 'programs'
+    log = store.folder / 'ssh.log'
+    (programs / 'ssh').write_text(f'#!/bin/sh\necho "$@" >{log}\ncat >/dev/null\necho 127.0.0.2\n')
+    extra = {'PATH': f'{programs}:{os.environ["PATH"]}', 'FAKE_ADDRESS': '127.0.0.2'}
+    for flags, netdev in ((('tap', '--qemu-network-interface', 'lo', '--qemu-network-address', '127.0.0.2/8'),
+                           r'tap,id=lan,ifname=lo,script=no,downscript=no'),
+                          (('bridge', '--qemu-network-bridge', 'lo', '--qemu-network-address', '127.0.0.2'), r'bridge,id=lan,br=lo')):
+        store.run('create', '--qemu-network', *flags, 'lan', **extra)
+        config = store.config('lan')['Driver']
+        arguments = Path(f'/proc/{store.pid("lan")}/cmdline').read_text()
+        contains(arguments, f'\0-netdev\0{netdev}\0-device\0virtio-net-pci,netdev=lan,romfile=,mac={config["MacAddress"]}\0', netdev)
+        equal(re.findall(r'hostfwd=[^,\0]*', arguments), [f'hostfwd=tcp:127.0.0.1:{config["SSHPort"]}-:22'], 'forwards')
+        equal(store.out('url', 'lan'), 'tcp://127.0.0.2:2376\n', 'url')
+        equal(store.out('version', 'lan'), '26.1.5\n', 'the engine over TLS')
+        contains(log.read_text(), '@127.0.0.1 ', 'where ssh goes')
+        equal(forwarders(store, 'lan'), [], 'forwarders')
+        store.run('rm', '-y', 'lan')
+    for flags, reason in ((('tap', '--qemu-network-interface', 'nowhere0'), 'this host has no such interface'),
+                          (('bridge', '--qemu-network-bridge', 'a,b'), 'this host has no such interface'),
+                          (('tap', '--qemu-network-interface', 'lo', '--qemu-network-address', 'x; id'), 'is no address'),
+                          (('vde',), 'there are user, tap and bridge')):
+        contains(store.error('create', '--qemu-network', *flags, 'lan', status=3), reason, f'{flags}')
+
+
 @story.test('a QEMU that crashes: Stopped, with its last words in ls and status, and start says so and works')
 def crash(store):
     (store.machine('default') / 'qemu.log').write_text('a first line\nqemu: hardware error: the card is on fire\n')

@@ -12,8 +12,6 @@
 #include <string.h>
 #include <sys/un.h>
 
-enum { GUEST_SSH_PORT = 22, GUEST_ENGINE_PORT = 2376 };
-static const char USER_NETWORK[] = "user,id=nat,";
 static const char PROVISION[] = "name=opt/boot2docker/provision.tar,file=";
 
 char *qemu_escaped(const char *value)
@@ -121,17 +119,6 @@ static void add_layers(const struct machine *m, struct strv *argv)
 	}
 }
 
-static void add_network(const struct machine *m, struct strv *argv)
-{
-	const char *ip = machine_ip(m);
-
-	strv_push(argv, "-netdev");
-	strv_pushf(argv, "%shostfwd=tcp:%s:%d-:%d,hostfwd=tcp:%s:%d-:%d", USER_NETWORK, ip, machine_ssh_port(m),
-		   GUEST_SSH_PORT, ip, machine_engine_port(m), GUEST_ENGINE_PORT);
-	// Without a boot ROM: nothing is ever booted from this card.
-	add(argv, "-device", "virtio-net-pci,netdev=nat,romfile=");
-}
-
 static void add_consoles(const struct machine *m, struct strv *argv)
 {
 	cleanup_free char *log = escaped_path(m, "console.log");
@@ -164,7 +151,7 @@ void qemu_command(const struct machine *m, const struct qemu_how *how, struct st
 	add_kernel(m, emulated, ret);
 	add_disk(m, ret);
 	add_layers(m, ret);
-	add_network(m, ret);
+	qemu_network_command(m, ret);
 	add(ret, "-device", "virtio-rng-pci");
 	// Memory that the guest has freed goes back to the host, and is not saved with the machine.
 	add(ret, "-device", "virtio-balloon-pci,free-page-reporting=on");
@@ -197,8 +184,8 @@ void qemu_essence(const struct strv *argv, struct strv *ret)
 		const char *value = i + 1 < argv->count ? argv->items[i + 1] : "";
 		if (strcmp(word, "-incoming") == 0 || (strcmp(word, "-fw_cfg") == 0 && starts_with(value, PROVISION)))
 			i++;
-		else if (starts_with(word, USER_NETWORK))
-			strv_push(ret, USER_NETWORK);
+		else if (starts_with(word, QEMU_USER_NETWORK))
+			strv_push(ret, QEMU_USER_NETWORK);
 		else
 			strv_push(ret, word);
 	}

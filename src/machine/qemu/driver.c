@@ -33,7 +33,13 @@ const struct option_row qemu_options_rows[] = {
 	{ "qemu-virtio-drives", 0, OPTION_BOOL, FIELD(virtio_drives), "QEMU_VIRTIO_DRIVES",
 	  .help = "Accepted for compatibility: the disk is always virtio" },
 	{ "qemu-network", 0, OPTION_STRING, FIELD(network), "QEMU_NETWORK", "user", "NAME",
-	  "Name of network to connect to: user" },
+	  "Name of network to connect to: user, or tap or bridge besides" },
+	{ "qemu-network-interface", 0, OPTION_STRING, FIELD(network_interface), "QEMU_NETWORK_INTERFACE", "tap0",
+	  "NAME", "Name of the tap interface, which must be there (--qemu-network tap)" },
+	{ "qemu-network-bridge", 0, OPTION_STRING, FIELD(network_bridge), "QEMU_NETWORK_BRIDGE", "br0", "NAME",
+	  "Name of the bridge, which qemu-bridge-helper must allow (--qemu-network bridge)" },
+	{ "qemu-network-address", 0, OPTION_STRING, FIELD(network_address), "QEMU_NETWORK_ADDRESS", "",
+	  "ADDRESS[/PREFIX]", "Address of the machine on tap or bridge (default: by DHCP)" },
 	{ "qemu-share", 0, OPTION_LIST, FIELD(share), "QEMU_SHARE", .argument = "DIR[:NAME]",
 	  .help = "Folder of this host that the machine sees at its own path, or at /NAME; \"none\" for nothing "
 		  "(default: the home folder)" },
@@ -55,12 +61,11 @@ static int check(const struct context *ctx, const struct create_options *o, stru
 {
 	const struct qemu_options *q = &o->qemu;
 
-	if (strcmp(q->network, "user") != 0)
-		return error_say(err, EINVAL, "--qemu-network %s is not there yet in this version; it has \"user\"",
-				 q->network);
 	if (q->cpu_count == 0)
 		return error_say(err, EINVAL, "--qemu-cpu-count 0: give a number of processors, or -1 for all");
-	int r = check_shares(q, err);
+	int r = qemu_network_check(q, err);
+	if (r == 0)
+		r = check_shares(q, err);
 	if (r == 0)
 		r = run_require(q->program, "install it (Debian: qemu-system-x86) or name it with --qemu-program", err);
 	if (r == 0)
@@ -88,7 +93,6 @@ static void configure(struct machine *m, const struct create_options *o)
 
 	if (qemu_shares_parse(&q->share, &shares, NULL) == 0) // check has seen that it is
 		json_object_set_new(driver, "Shares", shares);
-	json_object_set_new(driver, "IPAddress", json_string("127.0.0.1"));
 	json_object_set_new(driver, "SSHPort", json_integer(q->ssh_port));
 	json_object_set_new(driver, "EnginePort", json_integer(q->docker_port));
 	json_object_set_new(driver, "Memory", json_integer(q->memory));
@@ -98,7 +102,7 @@ static void configure(struct machine *m, const struct create_options *o)
 	json_object_set_new(driver, "Display", json_boolean(q->display));
 	json_object_set_new(driver, "Nographic", json_boolean(q->nographic));
 	json_object_set_new(driver, "VirtioDrives", json_boolean(q->virtio_drives));
-	json_object_set_new(driver, "Network", json_text(q->network));
+	qemu_network_configure(driver, q);
 	json_object_set_new(driver, "Boot2DockerURL", json_text(q->boot2docker_url));
 	json_object_set_new(driver, "Accelerator", json_text(q->accelerator));
 }
@@ -125,6 +129,8 @@ const struct driver qemu_driver = {
 	.start = qemu_start,
 	.stop = qemu_stop,
 	.kill = qemu_kill,
+	.ssh_host = "127.0.0.1", // through the user network, whichever other there is
+	.attach = qemu_attach,
 	.state = qemu_state,
 	.ready = qemu_ready,
 	.install_image = image_install,

@@ -42,6 +42,19 @@ int qemu_shares_restore(const struct machine *m, struct error *err) MUST_CHECK;
 // The guest has them mounted: it was booted.
 void qemu_shares_forget(const struct machine *m);
 
+// --- network.c ---
+struct qemu_options;
+int qemu_network_check(const struct qemu_options *q, struct error *err) MUST_CHECK;
+// The network's fields of config.json, and the machine's address where it is known now.
+void qemu_network_configure(json_t *driver, const struct qemu_options *q);
+// On tap or bridge: then the engine and published ports are reached there, not through forwards.
+bool qemu_has_own_address(const struct machine *m);
+void qemu_network_command(const struct machine *m, struct strv *argv);
+// After start: finds out, or sets, the address on tap or bridge.
+int qemu_attach(struct machine *m, enum provision_kind kind, struct error *err) MUST_CHECK;
+// The start of the user network's option list: what follows are its forwards.
+extern const char QEMU_USER_NETWORK[];
+
 // --- disk.c ---
 // Makes disk.qcow2 in the machine's folder, which has the key already.
 int qemu_make_disk(const struct machine *m, struct error *err) MUST_CHECK;

@@ -153,7 +153,7 @@ int qemu_launch(struct machine *m, const struct qemu_how *how, struct qmp *q, st
 {
 	for (int tries = 1;; tries++) {
 		int r = ports_settle(m, "SSHPort", FIRST_SSH_PORT, err);
-		if (r == 0)
+		if (r == 0 && !qemu_has_own_address(m))
 			r = ports_settle(m, "EnginePort", FIRST_ENGINE_PORT, err);
 		if (r == 0)
 			r = launch_once(m, how, q, err);

@@ -154,7 +154,7 @@ int qemu_start(struct machine *m, const char *provision, struct error *err)
 int qemu_ready(struct machine *m, struct error *err)
 {
 	// Ports of containers that went on running come back before anything else does.
-	int r = qemu_forward_start(m, err);
+	int r = qemu_has_own_address(m) ? 0 : qemu_forward_start(m, err);
 
 	return r < 0 ? r : qemu_shares_restore(m, err);
 }

@@ -19,7 +19,10 @@ struct qemu_options {
 	bool display; // a window; otherwise there is none
 	bool nographic; // accepted: no window is the default
 	bool virtio_drives; // accepted: the disk is always virtio
-	char *network; // "user"
+	char *network; // "user"; "tap" and "bridge": a second card besides
+	char *network_interface; // of tap
+	char *network_bridge;
+	char *network_address; // of the machine on tap or bridge; empty: by DHCP
 	struct strv share; // "DIR", "DIR:NAME"; none given: the home folder; "none" alone: nothing
 	int ssh_port, docker_port; // on 127.0.0.1; 0: a free one
 };
