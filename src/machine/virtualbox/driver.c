@@ -160,6 +160,7 @@ const struct driver virtualbox_driver = {
 	.create = create,
 	.start = virtualbox_start,
 	.stop = virtualbox_stop,
+	.save = virtualbox_save,
 	.kill = virtualbox_kill,
 	.state = virtualbox_state,
 	.console_path = virtualbox_console_path,

@@ -73,6 +73,7 @@ int vm_create(struct machine *m, struct error *err) MUST_CHECK;
 int virtualbox_start(struct machine *m, const char *provision, struct error *err) MUST_CHECK;
 int virtualbox_attach(struct machine *m, enum provision_kind kind, struct error *err) MUST_CHECK;
 int virtualbox_stop(struct machine *m, struct error *err) MUST_CHECK;
+int virtualbox_save(struct machine *m, struct error *err) MUST_CHECK;
 int virtualbox_kill(struct machine *m, struct error *err) MUST_CHECK;
 int virtualbox_state(struct machine *m, int timeout_ms, enum machine_state *ret, struct error *err) MUST_CHECK;
 int virtualbox_remove(struct machine *m, struct error *err) MUST_CHECK;

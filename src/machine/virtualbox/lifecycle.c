@@ -37,6 +37,7 @@ enum {
 	ADDRESS_TIMEOUT_MS = 120 * 1000,
 	REMOTE_TIMEOUT_MS = 60 * 1000,
 	STOP_TIMEOUT_MS = 60 * 1000,
+	SAVE_TIMEOUT_MS = 5 * 60 * 1000,
 	PRESS_AGAIN_MS = 10 * 1000,
 	UNLOCK_TIMEOUT_MS = 10 * 1000,
 	PAUSE_MS = 200,
@@ -312,6 +313,13 @@ static bool can_manage(const struct machine *m, struct error *err, int *ret)
 	if (*ret < 0)
 		*ret = must ? error_say(err, why.code, "%s", why.msg) : 0;
 	return why.code == 0;
+}
+
+int virtualbox_save(struct machine *m, struct error *err)
+{
+	const char *words[] = { "controlvm", m->name, "savestate", NULL };
+
+	return manage_run(&(struct manage){ .words = words, .timeout_ms = SAVE_TIMEOUT_MS }, err);
 }
 
 int virtualbox_kill(struct machine *m, struct error *err)

@@ -246,6 +246,9 @@ def resume(host):
         host.run('start', 'm')
         equal(host.out('status', 'm'), 'Running\n', 'status')
         assert not any(call[0] == 'hostonlyif' for call in host.calls()), 'the network of a frozen machine was changed'
+    equal(host.out('save', 'm'), 'Saving "m"...\nMachine "m" was saved.\n', 'save')
+    equal(host.out('status', 'm'), 'Saved\n', 'status')
+    host.run('start', 'm')
 
 
 @story.test('a paused machine can be stopped')
