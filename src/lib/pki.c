@@ -331,11 +331,11 @@ int pki_check(const char *ca_cert_path, const char *cert_path, const char *key_p
 
 	if (r == 0)
 		r = read_cert(cert_path, &cert, err);
-	if (r == 0)
+	if (r == 0 && key_path)
 		r = read_key(key_path, &key, err);
 	if (r < 0)
 		return r;
-	if (X509_check_private_key(cert, key) != 1) {
+	if (key && X509_check_private_key(cert, key) != 1) {
 		ERR_clear_error();
 		error_say(err, EBADMSG, "%s does not belong to %s", key_path, cert_path);
 		return 0;

@@ -31,7 +31,7 @@ struct pki_cert_spec {
 int pki_make_ca(const struct pki_ca_spec *spec, struct error *err) MUST_CHECK;
 int pki_make_cert(const struct pki_cert_spec *spec, struct error *err) MUST_CHECK;
 
-// 1: the certificate is signed by the CA, fits its key, is valid at `now` and at `now + margin_days`, and has every one of
+// 1: the certificate is signed by the CA, fits its key (NULL: not asked), is valid at `now` and at `now + margin_days`, and has every one of
 // `names` (NULL: not asked). 0: not so; the reason is put into err. -errno: a file could not be read.
 int pki_check(const char *ca_cert_path, const char *cert_path, const char *key_path, const struct strv *names,
 	      time_t now, int margin_days, struct error *err) MUST_CHECK;
