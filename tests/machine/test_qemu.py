@@ -152,29 +152,30 @@ def shares_in(arguments):
 
 @story.test('shares: the home folder by default, DIR and DIR:NAME, long and odd names, none')
 def shares(store):
-    deep = store.folder / 'projects, all' / 'a-rather-long-name-of-a-folder'
-    deep.mkdir(parents=True)
-    home = str(store.folder)[1:]
-    for given, expected in (((None,), {store.folder: home if len(home) <= 31 else 'b2d.share.0'}),
+    deep = store.folder / 'projects, all'
+    deep.mkdir()
+    long = 'home/somebody/a-rather-long-name-of-a-folder'
+    for given, expected in (((None,), {Path('/srv'): 'srv'}),
+                            (('/opt',), {Path('/opt'): 'opt'}),
                             ((f'{store.folder}:home/me',), {store.folder: 'home/me'}),
                             ((f'{store.folder}/:/c:/Users/',), {store.folder: 'c:/Users'}),
-                            ((str(deep), f'{deep.parent}:p, q'), {deep: 'b2d.share.0', deep.parent: 'p, q'}),
+                            ((f'{deep}:{long}', f'{store.folder}:p, q'), {deep: 'b2d.share.0', store.folder: 'p, q'}),
                             (('none',), {})):
         flags = [word for one in given if one for word in ('--qemu-share', one)]
-        store.run('create', *flags, 'sharing', QEMU_SHARE=None)
+        store.run('create', *flags, 'sharing', QEMU_SHARE=None, HOME='/srv')
         arguments = Path(f'/proc/{store.pid("sharing")}/cmdline').read_text()
         equal(shares_in(arguments), {str(path): tag for path, tag in expected.items()}, f'shares of {given}')
         names = store.machine('sharing') / 'shares'
         if 'b2d.share.0' in expected.values():
-            long = next(path for path, tag in expected.items() if tag == 'b2d.share.0')
-            equal(names.read_text(), f'b2d.share.0 {str(long)[1:]}\n', 'names for the guest')
+            equal(names.read_text(), f'b2d.share.0 {long}\n', 'names for the guest')
             contains(arguments, f'name=opt/boot2docker/shares,file={names}', 'fw_cfg')
         store.run('rm', '-y', 'sharing')
 
 
 @story.test('shares that are none, cover the guest\'s system or have no honest name are refused')
 def bad_shares(store):
-    for given, reason in (('/nowhere', 'there is no such folder'), (f'{store.folder}:', 'would cover /'), ('/etc', 'would cover /etc'),
+    for given, reason in (('/nowhere', 'there is no such folder'), (f'{store.folder}:', 'would hide a part'), ('/etc', "system at /etc"),
+                          (f'{store.folder}', 'would hide a part'), (f'{store.folder}:home', 'system at /home'),
                           (f'{store.folder}:a/../b', 'must be a path without'), (f'{store.folder}:a\nb', 'must be a path without'),
                           (f'{store.folder}:a//b', 'must be a path without')):
         contains(store.error('create', '--qemu-share', given, 'x', status=3), reason, given)
@@ -191,7 +192,7 @@ def save_shares(store):
     (programs / 'ssh').write_text(f'#!/bin/sh\ncat >>{log}\ntest -z "$SSH_SAYS" || {{ echo "$SSH_SAYS" >&2; exit 3; }}\n')
     (programs / 'ssh').chmod(0o755)
     path = {'PATH': f'{programs}:{os.environ["PATH"]}'}
-    store.run('create', '--qemu-share', store.folder, 'sharing', **path)
+    store.run('create', '--qemu-share', f'{store.folder}:mine', 'sharing', **path)
     said = store.error('save', 'sharing', SSH_SAYS='used by container 0123456789ab', **path)
     contains(said, 'machine "sharing" cannot be saved while a shared folder is in use: ', 'save')
     contains(said, 'used by container 0123456789ab', 'save')

@@ -17,7 +17,9 @@ SERVER = ('/bin/sh', '-c', 'mkdir /www; echo still here >/www/index.html; exec /
 
 
 class UserMachine(Machine):
-    """A machine of an unprivileged user with two shares: a folder by its own, long path, and another name for it."""
+    """A machine of an unprivileged user with one folder shared under two names: a long one and a short one."""
+
+    inside = '/home/a user with a rather long name'
 
     def __init__(self):
         super().__init__()
@@ -28,8 +30,8 @@ class UserMachine(Machine):
             self.owner = entry.pw_uid
             self.prefix = ['setpriv', f'--reuid={entry.pw_uid}', f'--regid={entry.pw_gid}', '--clear-groups']
             os.chmod(self.store.parent, 0o711)
-        self.home = self.store / 'home' / 'a user with a rather long name'
-        self.home.mkdir(parents=True)
+        self.home = self.store / 'home'
+        self.home.mkdir()
         self.environment.update(HOME=str(self.home), QEMU_SHARE='')
         if self.prefix:
             run('chown', '-R', self.owner, self.store)
@@ -55,7 +57,7 @@ def until_answer(attempt, limit):
 
 @story.test('a machine with two shares, one with a name longer than a mount tag', vital=True)
 def create(machine):
-    machine.create('--qemu-share', machine.home, '--qemu-share', f'{machine.home}:/shared')
+    machine.create('--qemu-share', f'{machine.home}:{machine.inside}', '--qemu-share', f'{machine.home}:/shared')
     machine.import_busybox('busybox-local')
 
 
@@ -65,14 +67,14 @@ def share(machine):
     if machine.prefix:
         os.chown(machine.home / 'from the host', machine.owner, -1)
     equal(machine.ssh('cat "/shared/from the host"'), 'hello\n', 'by its other name')
-    machine.docker('run', '--rm', '-v', f'{machine.home}:/mine', 'busybox-local', '/bin/sh', '-c',
+    machine.docker('run', '--rm', '-v', f'{machine.inside}:/mine', 'busybox-local', '/bin/sh', '-c',
                    'cat "/mine/from the host" >"/mine/from a container"; echo more >>"/mine/from the host"')
     made = machine.home / 'from a container'
     equal(made.read_text(), 'hello\n', 'what the container wrote')
     equal(made.stat().st_uid, machine.owner, 'its owner on the host')
     assert made.stat().st_mode & 0o600 == 0o600, f'its mode is {made.stat().st_mode:o}'
     equal((machine.home / 'from the host').read_text(), 'hello\nmore\n', 'a file that a container changed')
-    machine.ssh('echo mine >/shared/from-the-machine')
+    machine.ssh('echo mine | sudo tee /shared/from-the-machine')
     equal((machine.home / 'from-the-machine').stat().st_uid, machine.owner, 'owner of what the machine wrote')
 
 
@@ -102,7 +104,7 @@ def can_bind(kind, port):
 
 @story.test('a container that holds a share keeps the machine from being saved, and is named; the share stays')
 def holder(machine):
-    held = machine.docker('run', '-d', '-v', f'{machine.home}:/mine', 'busybox-local', '/bin/sleep', '1000').strip()
+    held = machine.docker('run', '-d', '-v', f'{machine.inside}:/mine', 'busybox-local', '/bin/sleep', '1000').strip()
     refused = machine.command('save', machine.name, check=False)
     equal(refused.returncode, 1, 'exit status')
     contains(refused.stderr, f'used by container {held[:12]}', 'save')
@@ -154,7 +156,7 @@ def engine_answers(machine):
 def after(machine):
     within(10, 'the page', lambda: machine.fetch(machine.port) == 'still here\n')
     equal(machine.ssh('cat /shared/from-the-machine'), 'mine\n', 'the share')
-    equal(machine.docker('run', '--rm', '-v', f'{machine.home}:/mine', 'busybox-local', '/bin/cat', '/mine/from a container'),
+    equal(machine.docker('run', '--rm', '-v', f'{machine.inside}:/mine', 'busybox-local', '/bin/cat', '/mine/from a container'),
           'hello\n', 'the other share, in a container')
     within(5, 'the clock', lambda: abs(int(machine.ssh('date +%s')) - time.time()) < 3)
 

@@ -63,14 +63,23 @@ static bool has_odd_component(const char *name)
 	return strstr(name, "//") != NULL;
 }
 
-// Folders without which the guest is no system.
+// Is `path` the folder `above`, or in it?
+static bool is_within(const char *path, const char *above)
+{
+	size_t len = strlen(above);
+
+	return strncmp(path, above, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+// The guest refuses these, too: places that a share may neither take, nor lie in, nor be above.
 static bool is_of_the_guest(const char *name)
 {
-	static const char *const folders[] = { "bin",  "boot", "dev",  "etc", "lib", "lib64", "mnt",
-					       "proc", "run",  "sbin", "sys", "tmp", "usr",   "var" };
+	static const char *const kept[] = { "bin",  "boot",  "dev",   "etc", "home/docker", "init",    "layers",
+					    "lib",  "lib64", "lower", "mnt", "proc",        "root",    "run",
+					    "sbin", "sys",   "tmp",   "usr", "var",         "writable" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
-		if (strcmp(folders[i], name) == 0)
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		if (is_within(name, kept[i]) || is_within(kept[i], name))
 			return true;
 	return false;
 }
@@ -79,8 +88,9 @@ static int check_name(const char *given, const char *name, struct error *err)
 {
 	if (!*name || is_of_the_guest(name))
 		return error_say(err, EINVAL,
-				 "--qemu-share %s would cover /%s of the machine; give it another name: %s:NAME", given,
-				 name, given);
+				 "--qemu-share %s would hide a part of the machine's system at /%s; give it another "
+				 "name: DIR:NAME",
+				 given, name);
 	if (strlen(name) > NAME_LEN_MAX || has_control_character(name) || has_odd_component(name))
 		return error_say(
 			err, EINVAL,
