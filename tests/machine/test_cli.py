@@ -587,7 +587,9 @@ def folder_image(store):
 def creating(store, name):
     """A create that waits for an engine that never answers."""
     process = store.start('create', '--qemu-docker-port', '0', name, FAKE_QEMU='silent-engine')
-    within(20, 'QEMU of the machine', lambda: (store.machine(name) / 'qemu.pid').exists())
+    # The file is there, empty, before QEMU is.
+    path = store.machine(name) / 'qemu.pid'
+    within(20, 'QEMU of the machine', lambda: path.exists() and path.read_text().strip())
     return process, store.pid(name)
 
 
