@@ -353,7 +353,9 @@ def none(store):
     equal(store.run('create', '-d', 'none', 'x', status=3).stderr,
           'Error with pre-create check: "--url option is required when no driver is selected"\n', 'no --url')
     contains(store.error('create', '-d', 'none', '--url', 'http://a:1', 'far', status=3), 'only tcp://HOST[:PORT]', 'scheme')
-    store.run('create', '-d', 'none', '--url', 'tcp://192.0.2.7:2377', 'far')
+    printed = store.out('create', '-d', 'none', '--url', 'tcp://192.0.2.7:2377', 'far')
+    assert 'up and running' not in printed, 'nobody asked it'
+    contains(printed, 'docker-machine env far\n', 'hint')
     equal(store.out('url', 'far'), 'tcp://192.0.2.7:2377\n', 'url')
     equal(store.out('status', 'far'), 'Running\n', 'status')
     contains(store.out('env', 'far'), 'export DOCKER_HOST="tcp://192.0.2.7:2377"', 'env')

@@ -197,9 +197,10 @@ static int run(const struct context *ctx, void *arg, const struct strv *operands
 		return r == -EEXIST ? r : error_wrap(err, "Error creating machine");
 	if (options->no_start)
 		return 0;
-	log_info("Docker is up and running!\nTo see how to connect your Docker Client to the Docker Engine running on "
-		 "this virtual "
-		 "machine, run: %s env %s",
+	if (driver->start)
+		log_info("Docker is up and running!");
+	log_info("To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run: "
+		 "%s env %s",
 		 ctx->program, operands->items[0]);
 	return 0;
 }
