@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from tap import PATIENCE, equal
+from tap import PATIENCE, contains, equal
 
 BUILD = Path(os.environ.get('B2D_BUILD', 'build')).resolve()
 IMAGE = Path(os.environ.get('B2D_IMAGE', BUILD / 'image')).resolve()
@@ -50,6 +50,19 @@ def busybox_tar():
             entry.type, entry.linkname = tarfile.SYMTYPE, 'busybox'
             tar.addfile(entry)
     return out.getvalue()
+
+
+def check_clean(raw):
+    """e2fsck, which changes nothing, finds the data partition of a raw disk clean: no journal to replay, no error."""
+    table = json.loads(run('sfdisk', '--json', raw).stdout)['partitiontable']
+    offset = table['partitions'][0]['start'] * table.get('sectorsize', 512)
+    header = run('dumpe2fs', '-h', f'{raw}?offset={offset}').stdout
+    contains(header, 'boot2docker-data', 'label of the data partition')
+    state = re.search(r'^Filesystem state: *(.*)$', header, re.MULTILINE)
+    equal(state and state.group(1), 'clean', 'state of the file system')
+    assert 'needs_recovery' not in header, 'the journal was not written back'
+    checked = run('e2fsck', '-f', '-n', f'{raw}?offset={offset}', check=False)
+    equal(checked.returncode, 0, f'e2fsck: {checked.stdout[-500:]}')
 
 
 def free_port():

@@ -185,6 +185,14 @@ class Qemu:
         self.share_ssh()
         return took
 
+    def restart_engine(self, profile, answers='docker version'):
+        """Gives it a profile and starts the engine again, until a command works; returns what both logged since."""
+        log = '/var/lib/boot2docker/docker.log'
+        return self.ssh('sudo tee /var/lib/boot2docker/profile >/dev/null && lines=$(wc -l </boot.log) && '
+                        f'sudo truncate -s 0 {log} && sudo /etc/init.d/docker restart && for i in $(seq 150); do '
+                        f'{answers} >/dev/null 2>&1 && break; sleep 0.2; done; tail -n +$((lines + 1)) /boot.log; cat {log}; '
+                        f'{answers} >/dev/null', input=profile, timeout=150).stdout
+
     def power_button(self, seconds=90):
         """Presses it and waits until the machine is off."""
         self.qmp('system_powerdown')

@@ -4,10 +4,9 @@
 import json
 import re
 import socket
-import subprocess
 import time
 
-from machine import Machine, run
+from machine import Machine, check_clean, run
 from tap import Story, contains, equal, finish, note, within
 
 story = Story()
@@ -216,23 +215,13 @@ def stop(machine):
 
 
 def check_data_disk(machine):
-    """e2fsck, which changes nothing, finds the data partition clean: no journal to replay, no error."""
+    """The data disk is clean."""
     disks = list(machine.folder.glob('disk.*'))
     equal(len(disks), 1, 'disks in the machine\'s folder')
     raw = machine.store / 'disk-copy.raw'
     run('qemu-img', 'convert', '-O', 'raw', disks[0], raw)
     try:
-        table = json.loads(run('sfdisk', '--json', raw).stdout)['partitiontable']
-        data = table['partitions'][0]
-        offset = data['start'] * table.get('sectorsize', 512)
-        header = run('dumpe2fs', '-h', f'{raw}?offset={offset}').stdout
-        contains(header, 'boot2docker-data', 'label of the data partition')
-        state = re.search(r'^Filesystem state: *(.*)$', header, re.MULTILINE)
-        equal(state and state.group(1), 'clean', 'state of the file system')
-        assert 'needs_recovery' not in header, 'the journal was not written back'
-        checked = subprocess.run(['e2fsck', '-f', '-n', f'{raw}?offset={offset}'], capture_output=True, text=True,
-                                 check=False, timeout=120)
-        equal(checked.returncode, 0, f'e2fsck: {checked.stdout[-500:]}')
+        check_clean(raw)
     finally:
         raw.unlink()
 

@@ -30,13 +30,6 @@ export "HTTP_PROXY=http://proxy.example:3128" NO_PROXY=10.0.0.0/8
 '''
 
 
-def restart(qemu, profile, answers='docker version'):
-    """Writes a profile and starts the engine again; returns what the engine's start logged."""
-    return qemu.ssh(f'sudo tee /var/lib/boot2docker/profile >/dev/null && sudo truncate -s 0 {LOG} && lines=$(wc -l </boot.log) && '
-                    f'sudo /etc/init.d/docker restart && for i in $(seq 150); do {answers} >/dev/null 2>&1 && break; sleep 0.2; done; '
-                    f'{answers} >/dev/null && tail -n +$((lines + 1)) /boot.log; cat {LOG}', input=profile, timeout=150).stdout
-
-
 def arguments(qemu):
     return qemu.ssh('tr "\\0" "\\n" </proc/$(pidof dockerd)/cmdline').stdout.splitlines()
 
@@ -126,7 +119,7 @@ def another_address(qemu):
     for name in ('DNS:boot2docker', 'DNS:localhost', 'IP Address:127.0.0.1', 'IP Address:10.0.2.15', 'IP Address:0:0:0:0:0:0:0:1'):
         contains(names, name, 'names of the server certificate')
     qemu.ssh('sudo ip addr add 10.0.2.77/24 dev eth0')
-    log = restart(qemu, '')
+    log = qemu.restart_engine('')
     after = fingerprints(qemu)
     contains(log, f'making {TLS}/server.pem: ', 'the log')
     contains(server_names(qemu), 'IP Address:10.0.2.77', 'names of the server certificate')
@@ -136,7 +129,7 @@ def another_address(qemu):
 
 @story.test('Docker Machine\'s profile: lines within quotes, exports and proxies reach dockerd')
 def machine_profile(qemu):
-    restart(qemu, MACHINE_PROFILE)
+    qemu.restart_engine(MACHINE_PROFILE)
     told = qemu.ssh('docker info --format "{{json .Labels}} {{json .RegistryConfig.InsecureRegistryCIDRs}} {{.HTTPProxy}} {{.NoProxy}} '
                     '{{json .RegistryConfig.IndexConfigs}}"').stdout
     for part in ('provider=qemu', 'registry.example.com', 'http://proxy.example:3128', '10.0.0.0/8'):
@@ -148,7 +141,7 @@ def machine_profile(qemu):
 
 @story.test('a syntax error in the profile is logged with its line, and the engine starts with the defaults')
 def syntax_error(qemu):
-    log = restart(qemu, 'EXTRA_ARGS="--label a=b"\n\nif true; then\n')
+    log = qemu.restart_engine('EXTRA_ARGS="--label a=b"\n\nif true; then\n')
     contains(log, 'is not used, defaults are taken instead', 'the log')
     assert re.search(r'profile.*line [34].*(syntax error|unexpected)', log), f'no line number in {log[-2000:]}'
     assert 'a=b' not in arguments(qemu), 'a part of it was used'
@@ -156,7 +149,7 @@ def syntax_error(qemu):
 
 @story.test('DOCKER_TLS=no opens port 2375 without TLS, and 2376 is closed')
 def no_tls(qemu):
-    restart(qemu, 'DOCKER_TLS=no\n', 'docker -H tcp://127.0.0.1:2375 version')
+    qemu.restart_engine('DOCKER_TLS=no\n', 'docker -H tcp://127.0.0.1:2375 version')
     refused(qemu, context(qemu), 'TLS on port 2376')
 
 
@@ -172,7 +165,7 @@ def given_ca(qemu):
         '-copy_extensions', 'copy', '-out', folder / 'server.pem')
     for name in ('ca', 'server', 'server-key'):
         qemu.ssh(f'sudo tee /var/lib/boot2docker/{name}.pem', input=(folder / f'{name}.pem').read_text())
-    restart(qemu, ''.join(f'{name}=/var/lib/boot2docker/{file}.pem\n' for name, file in (
+    qemu.restart_engine(''.join(f'{name}=/var/lib/boot2docker/{file}.pem\n' for name, file in (
         ('CACERT', 'ca'), ('SERVERCERT', 'server'), ('SERVERKEY', 'server-key'))) + 'DOCKER_TLS="--tls --tlsverify=false"\n'
         'DOCKER_HOST="-H tcp://0.0.0.0:2376 -H tcp://127.0.0.1:2390 -H unix:///run/second.sock"\n',
         'docker --tls -H tcp://127.0.0.1:2390 version')

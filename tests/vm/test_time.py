@@ -80,7 +80,7 @@ def wakeups(qemu):
 def by_profile(qemu):
     equal(qemu.ssh('tr "\\0" " " </proc/$(pidof b2d-sntp)/cmdline').stdout.split()[1:], [SERVER], 'servers by DHCP')
     for value, servers in ((' ', []), ('10.0.2.2 ntp.example', ['10.0.2.2', 'ntp.example'])):
-        qemu.ssh(f'echo "NTP_SERVER=\'{value}\'" | sudo tee /var/lib/boot2docker/profile; sudo /etc/init.d/docker restart')
+        qemu.restart_engine(f"NTP_SERVER='{value}'\n")
         within(30, f'the servers are {servers}', lambda want=servers: qemu.ssh(
             'p=$(pidof b2d-sntp) && tr "\\0" " " </proc/$p/cmdline', check=False).stdout.split()[1:] == want)
 
