@@ -62,9 +62,8 @@ int cron_rotate_main(int argc, char **argv)
 
 static int prepare(struct guest *g, struct launch *launch, struct error *err)
 {
-	static const char *const argv[] = {
-		"/bin/busybox", "crond", "-f", "-c", "/var/spool/cron/crontabs", "-L", LOG_FOLDER "/crond.log", NULL
-	};
+	static const char *const argv[] = { "/usr/bin/crond",        "-f", "-c", "/var/spool/cron/crontabs", "-L",
+					    LOG_FOLDER "/crond.log", NULL };
 	cleanup_free char *folder = guest_path(g, LOG_FOLDER);
 
 	strv_push_all(&launch->argv, argv);
