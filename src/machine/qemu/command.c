@@ -151,7 +151,7 @@ void qemu_command(const struct machine *m, const struct qemu_how *how, struct st
 	add_kernel(m, emulated, ret);
 	add_disk(m, ret);
 	add_layers(m, ret);
-	qemu_network_command(m, ret);
+	qemu_network_command(m, !how->incoming, ret);
 	add(ret, "-device", "virtio-rng-pci");
 	// Memory that the guest has freed goes back to the host, and is not saved with the machine.
 	add(ret, "-device", "virtio-balloon-pci,free-page-reporting=on");

@@ -49,7 +49,9 @@ int qemu_network_check(const struct qemu_options *q, struct error *err) MUST_CHE
 void qemu_network_configure(json_t *driver, const struct qemu_options *q);
 // On tap or bridge: then the engine and published ports are reached there, not through forwards.
 bool qemu_has_own_address(const struct machine *m);
-void qemu_network_command(const struct machine *m, struct strv *argv);
+void qemu_network_command(const struct machine *m, bool with_forwards, struct strv *argv);
+// Forwards SSH and the engine of a QEMU that was started without that, from ports that are free; those that it forwards stay.
+int qemu_network_forward(struct machine *m, struct qmp *q, struct error *err) MUST_CHECK;
 // After start: finds out, or sets, the address on tap or bridge.
 int qemu_attach(struct machine *m, enum provision_kind kind, struct error *err) MUST_CHECK;
 // The start of the user network's option list: what follows are its forwards.

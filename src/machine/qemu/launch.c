@@ -151,6 +151,9 @@ static int launch_once(const struct machine *m, const struct qemu_how *how, stru
 
 int qemu_launch(struct machine *m, const struct qemu_how *how, struct qmp *q, struct error *err)
 {
+	// A saved machine gets its forwards when its guest runs: QEMU drops what comes before, and repeats it after six seconds.
+	if (how->incoming)
+		return launch_once(m, how, q, err);
 	for (int tries = 1;; tries++) {
 		int r = ports_settle(m, "SSHPort", FIRST_SSH_PORT, err);
 		if (r == 0 && !qemu_has_own_address(m))

@@ -126,6 +126,18 @@ static int wake(struct machine *m, struct error *err)
 	return r < 0 ? r : ask(m, "cont", QMP_TIMEOUT_MS, NULL, err);
 }
 
+// A paused machine, or one whose start was ended before it had its forwards.
+static int go_on(struct machine *m, struct error *err)
+{
+	cleanup_free char *socket = machine_path(m, "qmp.sock");
+	cleanup_qmp struct qmp q = QMP_INIT;
+	int r = wake(m, err);
+
+	if (r == 0)
+		r = qmp_open(&q, socket, QMP_TIMEOUT_MS, err);
+	return r < 0 ? r : qemu_network_forward(m, &q, err);
+}
+
 int qemu_start(struct machine *m, const char *provision, struct error *err)
 {
 	const char *wanted = json_str_at(m->config, "Driver.Accelerator", "");
@@ -137,7 +149,7 @@ int qemu_start(struct machine *m, const char *provision, struct error *err)
 
 	int r = qemu_process_find(m, &pidfd, err);
 	if (r)
-		return r < 0 ? r : wake(m, err);
+		return r < 0 ? r : go_on(m, err);
 	if (trouble)
 		log_warn("machine \"%s\": %s", m->name, trouble);
 	r = qemu_shares_prepare(m, err);

@@ -10,8 +10,10 @@
 
 #include "../certs.h"
 #include "../handover.h"
+#include "../ports.h"
 #include "../remote.h"
 #include "../wait.h"
+#include "forward.h"
 #include "lib/alloc.h"
 #include "lib/clock.h"
 #include "lib/json.h"
@@ -26,8 +28,8 @@
 #include <sys/random.h>
 
 enum { GUEST_SSH_PORT = 22, GUEST_ENGINE_PORT = 2376, ADDRESS_TIMEOUT_MS = 60 * 1000, REMOTE_TIMEOUT_MS = 30 * 1000 };
-enum { PAUSE_MS = 500, PREFIX_DEFAULT = 24 };
-const char QEMU_USER_NETWORK[] = "user,id=nat,";
+enum { PAUSE_MS = 500, PREFIX_DEFAULT = 24, FORWARD_TRIES = 8 };
+const char QEMU_USER_NETWORK[] = "user,id=nat";
 static const char LOOPBACK[] = "127.0.0.1";
 
 // --- the flags ---
@@ -119,20 +121,70 @@ static void add_second_card(const struct machine *m, struct strv *argv)
 	strv_pushf(argv, "virtio-net-pci,netdev=lan,romfile=,mac=%s", mac);
 }
 
-void qemu_network_command(const struct machine *m, struct strv *argv)
+static char *ssh_forward(const struct machine *m)
 {
-	bool own_address = qemu_has_own_address(m);
-	cleanup_free char *ssh = xasprintf("hostfwd=tcp:%s:%d-:%d", LOOPBACK, machine_ssh_port(m), GUEST_SSH_PORT);
-	cleanup_free char *engine =
-		xasprintf(",hostfwd=tcp:%s:%d-:%d", LOOPBACK, machine_engine_port(m), GUEST_ENGINE_PORT);
+	return xasprintf("tcp:%s:%d-:%d", LOOPBACK, machine_ssh_port(m), GUEST_SSH_PORT);
+}
 
+// NULL: the engine is reached otherwise.
+static char *engine_forward(const struct machine *m)
+{
+	return qemu_has_own_address(m)
+		       ? NULL
+		       : xasprintf("tcp:%s:%d-:%d", LOOPBACK, machine_engine_port(m), GUEST_ENGINE_PORT);
+}
+
+void qemu_network_command(const struct machine *m, bool with_forwards, struct strv *argv)
+{
+	cleanup_free char *ssh = ssh_forward(m);
+	cleanup_free char *engine = engine_forward(m);
+	cleanup_buf struct buf value = BUF_INIT;
+
+	buf_puts(&value, QEMU_USER_NETWORK);
+	if (with_forwards)
+		buf_printf(&value, ",hostfwd=%s%s%s", ssh, engine ? ",hostfwd=" : "", engine ? engine : "");
 	strv_push(argv, "-netdev");
-	strv_pushf(argv, "%s%s%s", QEMU_USER_NETWORK, ssh, own_address ? "" : engine);
+	strv_push(argv, buf_str(&value));
 	// Without a boot ROM: nothing is ever booted from this card.
 	strv_push(argv, "-device");
 	strv_push(argv, "virtio-net-pci,netdev=nat,romfile=");
-	if (own_address)
+	if (qemu_has_own_address(m))
 		add_second_card(m, argv);
+}
+
+// Chooses a port, and has it forwarded; one that was taken meanwhile gives way to the next.
+static int forward(struct machine *m, struct qmp *q, const char *field, int first,
+		   char *(*rule)(const struct machine *), struct error *err)
+{
+	for (int tries = 0; tries < FORWARD_TRIES; tries++) {
+		cleanup_free char *said = NULL;
+		int r = ports_settle(m, field, first, err);
+		if (r < 0)
+			return r;
+		cleanup_free char *text = rule(m);
+		cleanup_free char *line = xasprintf("hostfwd_add nat %s", text);
+		r = qmp_monitor(q, line, QMP_TIMEOUT_MS, &said, err);
+		if (r < 0 || !*said)
+			return r;
+		log_debug("%s", said);
+	}
+	return error_say(err, EADDRINUSE, "QEMU could not take a port of 127.0.0.1 for machine \"%s\"", m->name);
+}
+
+int qemu_network_forward(struct machine *m, struct qmp *q, struct error *err)
+{
+	cleanup_forwards struct forwards present = { 0 };
+	cleanup_free char *text = NULL;
+	int r = qmp_monitor(q, "info usernet", QMP_TIMEOUT_MS, &text, err);
+
+	if (r < 0)
+		return r;
+	forwards_from_usernet(text, LOOPBACK, &present);
+	if (!qemu_has_own_address(m) && !forwards_has(&present, (struct forward){ .port = machine_engine_port(m) }))
+		r = forward(m, q, "EnginePort", FIRST_ENGINE_PORT, engine_forward, err);
+	if (r == 0 && !forwards_has(&present, (struct forward){ .port = machine_ssh_port(m) }))
+		r = forward(m, q, "SSHPort", FIRST_SSH_PORT, ssh_forward, err);
+	return r;
 }
 
 // --- the address ---

@@ -373,5 +373,7 @@ int qemu_resume(struct machine *m, const char *accelerator, struct error *err)
 	r = qemu_discard_saved(m, err);
 	if (r == 0)
 		r = qmp_execute(&q, "cont", QMP_TIMEOUT_MS, NULL, err);
+	if (r == 0)
+		r = qemu_network_forward(m, &q, err);
 	return r < 0 ? r : 1;
 }
