@@ -137,7 +137,12 @@ def resume(machine):
     start = time.monotonic()
     process = subprocess.Popen([*map(str, machine.prefix), BOOT2DOCKER, 'start', machine.name], env=machine.environment, cwd='/',
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    seconds = until_answer(lambda: engine_answers(machine), 30)
+    try:
+        seconds = until_answer(lambda: engine_answers(machine), 30)
+    except AssertionError:
+        process.kill()
+        note(f'start said {process.communicate()!r}, QEMU said {(machine.folder / "qemu.log").read_text()!r}')
+        raise
     out, err = process.communicate(timeout=60 * PATIENCE)
     note(f'the engine answers {seconds:.2f} s after start was typed; start took {time.monotonic() - start:.2f} s')
     equal((process.returncode, err), (0, ''), f'exit status and errors of start; it said {out!r}')
