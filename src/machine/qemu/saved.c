@@ -137,7 +137,8 @@ static int wait_transfer(struct qmp *q, struct error *err)
 
 	for (;;) {
 		cleanup_json json_t *answer = NULL;
-		int r = qmp_execute(q, "query-migrate", QMP_TIMEOUT_MS, &answer, err);
+		// While it reads a file QEMU hears nothing: a busy host makes it deaf for longer than other questions wait.
+		int r = qmp_execute(q, "query-migrate", MIGRATE_TIMEOUT_MS, &answer, err);
 		if (r == 0)
 			r = check_progress(answer, err);
 		if (r)
@@ -183,8 +184,8 @@ static int transfer(struct qmp *q, const char *command, const char *format, cons
 	int r = mapped ? 0 : qmp_give_fd(q, fd, strchr(fd_uri, ':') + 1, QMP_TIMEOUT_MS, err);
 
 	if (r == 0)
-		r = qmp_execute_with(q, command, json_pack("{s:s}", "uri", mapped ? file_uri : fd_uri), QMP_TIMEOUT_MS,
-				     NULL, err);
+		r = qmp_execute_with(q, command, json_pack("{s:s}", "uri", mapped ? file_uri : fd_uri),
+				     MIGRATE_TIMEOUT_MS, NULL, err);
 	return r < 0 ? r : wait_transfer(q, err);
 }
 
