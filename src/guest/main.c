@@ -48,19 +48,21 @@ static const struct step boot_steps[] = {
 	{ "apparmor", apparmor_load, "mounts", HERE, 0 },
 	{ "rescue-wish", stop_for_rescue, "mounts", MUST, 0 },
 
+	{ "disk-modules", modules_for_disks, "mounts", 0, 60000 },
 	{ "virtio-modules", modules_for_virtio, "mounts", 0, 60000 },
 	{ "modules", modules_for_hardware, "virtio-modules", 0, 60000 },
 	{ "loopback", network_loopback, "mounts", HERE, 0 },
-	{ "sysctl", sysctl_apply, "docker-modules", 0, 10000 }, // some parameters come with a module
+	{ "sysctl", sysctl_apply, "mounts", 0, 10000 },
+	{ "module-sysctl", sysctl_apply, "docker-modules", 0, 10000 }, // for the parameters that come with a module
 	{ "resolvers", dhcp_fallback, "mounts", 0, 10000 },
 	{ "docker-modules", modules_wanted, "mounts", 0, 60000 },
 
-	{ "storage", storage_mount, "virtio-modules", 0, 0 }, // a file system check takes what it takes
+	{ "storage", storage_mount, "disk-modules", 0, 0 }, // a file system check takes what it takes
 	{ "shares", shares_mount, "virtio-modules", 0, 30000 },
-	{ "provision", home_provision, "storage", 0, 10000 },
+	{ "provision", home_provision, "storage virtio-modules", 0, 10000 },
 	{ "hostname", hostname_apply, "provision", 0, 10000 },
 	{ "home", home_userdata, "storage", 0, 10000 },
-	{ "certificates", truststore_fill, "provision", 0, 60000 },
+	{ "trust-store", truststore_fill, "provision", 0, 60000 },
 	{ "ssh-key", ssh_first_key, "storage", 0, 60000 },
 	{ "extensions", extensions_lay, "storage", 0, 300000 },
 	{ "bootsync", scripts_bootsync, "provision extensions", 0, 0 }, // the user's: never killed

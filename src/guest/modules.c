@@ -180,14 +180,30 @@ void modules_drop_builtin(const struct guest *g, struct strv *names)
 	rest = (struct strv)STRV_INIT;
 }
 
+int modules_for_disks(struct guest *g, struct error *err)
+{
+	// virtio's numbers of block devices and SCSI hosts (Virtual I/O Device 1.2, section 5).
+	static const char *const kinds[] = { "virtio:d00000002v", "virtio:d00000008v" };
+	cleanup_free char *virtio = guest_path(g, "/sys/bus/virtio/devices");
+	cleanup_strv struct strv seen = STRV_INIT, all = STRV_INIT, names = STRV_INIT;
+
+	if (scan_bus(virtio, true, &seen, &all) > 0)
+		strv_push(&names, "ext4"); // the file system that the disk most likely has
+	for (size_t i = 0; i < all.count; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+			if (strncmp(all.items[i], kinds[k], strlen(kinds[k])) == 0)
+				strv_push(&names, all.items[i]);
+	modules_drop_builtin(g, &names);
+	return modules_load(&names, err);
+}
+
 int modules_for_virtio(struct guest *g, struct error *err)
 {
 	cleanup_free char *virtio = guest_path(g, "/sys/bus/virtio/devices");
 	cleanup_free char *firmware = guest_path(g, "/sys/bus/acpi/devices/QEMU0002:00");
 	cleanup_strv struct strv seen = STRV_INIT, aliases = STRV_INIT;
 
-	if (scan_bus(virtio, true, &seen, &aliases) > 0)
-		strv_push(&aliases, "ext4"); // the file system that the disk most likely has
+	scan_bus(virtio, true, &seen, &aliases);
 	scan_network_cards(g, &seen, &aliases);
 	if (file_exists(firmware))
 		strv_push(&aliases, "qemu_fw_cfg");
