@@ -76,6 +76,17 @@ int mounts_kernel(struct guest *g, struct error *err)
 	return 0;
 }
 
+// With the first group that counts memory the kernel rewrites its own code (mm/memcontrol.c: memcg_kmem_online_key). QEMU 7.2's
+// emulated processors can trip over code that another one is rewriting, and the kernel panics; so this happens here, while
+// nothing else runs.
+static void make_first_group(void)
+{
+	static const char path[] = "/sys/fs/cgroup/first";
+
+	if (mkdir(path, 0755) < 0 || rmdir(path) < 0)
+		log_warn("control group %s: %s", path, strerror(errno));
+}
+
 // Everything may be handed on: Docker gives each container a cgroup with all controllers.
 static int delegate_controllers(struct error *err)
 {
@@ -89,7 +100,10 @@ static int delegate_controllers(struct error *err)
 	strv_split(&names, buf_str(&text), " \n");
 	for (size_t i = 0; i < names.count; i++)
 		buf_printf(&enable, "%s+%s", i ? " " : "", names.items[i]);
-	return file_write_existing("/sys/fs/cgroup/cgroup.subtree_control", buf_str(&enable), err);
+	r = file_write_existing("/sys/fs/cgroup/cgroup.subtree_control", buf_str(&enable), err);
+	if (r == 0)
+		make_first_group();
+	return r;
 }
 
 static const struct {
