@@ -9,10 +9,13 @@
 #include "users.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <string.h>
 
 #define USERDATA_MAX (1024 * 1024)
 #define PROVISION_FILE "/sys/firmware/qemu_fw_cfg/by_name/opt/boot2docker/provision.tar/raw"
 #define PROVISION_MAX (1024 * 1024)
+#define PROVISION_STAMP GUEST_DATA "/provisioned"
 
 int home_userdata(struct guest *g, struct error *err)
 {
@@ -40,6 +43,18 @@ int home_userdata(struct guest *g, struct error *err)
 	return 0;
 }
 
+// Which archive it was (FNV-1a and the size), nothing more: the host that gave it is trusted.
+static char *archive_stamp(const struct buf *data)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < data->len; i++)
+		hash = (hash ^ (uint8_t)data->data[i]) * 0x100000001b3;
+	return xasprintf("%016" PRIx64 " %zu", hash, data->len);
+}
+
+// The archive is still there after a reboot in the same QEMU, when what it gave may have been changed since: one that was taken
+// before is left alone.
 int home_provision(struct guest *g, struct error *err)
 {
 	cleanup_free char *archive = guest_path(g, PROVISION_FILE);
@@ -51,10 +66,15 @@ int home_provision(struct guest *g, struct error *err)
 	if (!file_exists(archive))
 		return 0;
 	r = file_read(archive, PROVISION_MAX, &data, err);
-	if (r == 0)
-		r = tar_unpack(data.data, data.len, &how, err);
+	if (r < 0)
+		return error_wrap(err, "provision.tar");
+	cleanup_free char *stamp = archive_stamp(&data);
+	cleanup_free char *taken = guest_read(g, PROVISION_STAMP);
+	if (taken && strcmp(taken, stamp) == 0)
+		return 0;
+	r = tar_unpack(data.data, data.len, &how, err);
 	if (r < 0)
 		return error_wrap(err, "provision.tar");
 	log_info("the host provisioned this machine: %d files", r);
-	return 0;
+	return guest_write(g, PROVISION_STAMP, stamp, err);
 }

@@ -5,9 +5,11 @@
 #include "cron.h"
 #include "dhcp.h"
 #include "engine.h"
+#include "home.h"
 #include "hostname.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/path.h"
 #include "modules.h"
 #include "ntp.h"
 #include "options.h"
@@ -336,6 +338,51 @@ static void module_aliases_come_from_the_hardware_once(void **state)
 	assert_false(modules_is_alias("-C/evil"));
 }
 
+// A ustar of one file `profile`, as long as its text.
+static void put_provision(const char *text)
+{
+	cleanup_buf struct buf tar = BUF_INIT;
+	char header[512] = "profile";
+	unsigned int sum = 0;
+
+	snprintf(header + 100, 8, "%07o", 0644);
+	snprintf(header + 124, 12, "%011o", (unsigned int)(strlen(text) & 0777));
+	header[156] = '0';
+	memcpy(header + 257, "ustar\00000", 8);
+	memset(header + 148, ' ', 8);
+	for (size_t i = 0; i < sizeof(header); i++)
+		sum += (unsigned char)header[i];
+	snprintf(header + 148, 8, "%06o", sum);
+	buf_add(&tar, header, sizeof(header));
+	buf_puts(&tar, text);
+	while (tar.len % 512 != 0 || tar.len < 2048)
+		buf_putc(&tar, '\0');
+	cleanup_free char *folder =
+		guest_path(&guest, "/sys/firmware/qemu_fw_cfg/by_name/opt/boot2docker/provision.tar");
+	cleanup_free char *path = path_join(folder, "raw");
+	assert_ok(file_mkdirs(folder, 0755, &err), &err);
+	assert_ok(file_replace(path, tar.data, tar.len, 0600, &err), &err);
+}
+
+static void an_archive_of_the_host_is_taken_once(void **state)
+{
+
+	(void)state;
+	put_provision("DOCKER_TLS=auto\n");
+	put(PROFILE_FILE, "EXTRA_ARGS=\n");
+	assert_ok(home_provision(&guest, &err), &err);
+	cleanup_free char *given = guest_read(&guest, PROFILE_FILE);
+	assert_string_equal(given, "DOCKER_TLS=auto");
+	put(PROFILE_FILE, "DOCKER_TLS=no\n"); // changed by somebody, then a reboot
+	assert_ok(home_provision(&guest, &err), &err);
+	cleanup_free char *kept = guest_read(&guest, PROFILE_FILE);
+	assert_string_equal(kept, "DOCKER_TLS=no");
+	put_provision("DOCKER_TLS=verify\n"); // a new one is taken
+	assert_ok(home_provision(&guest, &err), &err);
+	cleanup_free char *fresh = guest_read(&guest, PROFILE_FILE);
+	assert_string_equal(fresh, "DOCKER_TLS=verify");
+}
+
 static void modules_that_are_built_in_are_not_asked_for(void **state)
 {
 	cleanup_strv struct strv names = STRV_INIT;
@@ -532,6 +579,7 @@ int main(void)
 		with_root(host_names_are_checked),
 		with_root(kernel_options_are_read),
 		with_root(module_aliases_come_from_the_hardware_once),
+		with_root(an_archive_of_the_host_is_taken_once),
 		with_root(modules_that_are_built_in_are_not_asked_for),
 		with_root(the_reserve_is_what_the_kernel_takes_without_huge_pages),
 		with_root(device_messages_are_taken_apart),

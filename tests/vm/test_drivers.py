@@ -125,7 +125,7 @@ def regenerate(machine):
     before, authority = serial(machine), (machine.folder / 'ca.pem').read_bytes()
     machine.command('regenerate-certs', '-f')
     assert serial(machine) != before, 'it is the same certificate'
-    equal(machine.command('version', machine.name).stdout.strip(), machine.engine_version(), 'version')
+    equal(machine.command('version', machine.name).stdout.strip(), machine.engine_version().partition('+')[0], 'version')
     equal((machine.folder / 'ca.pem').read_bytes(), authority, 'authority')
 
 
