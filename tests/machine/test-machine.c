@@ -5,11 +5,13 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/path.h"
+#include "machine/console.h"
 #include "machine/engine.h"
 #include "machine/net.h"
 #include "machine/profile.h"
 #include "machine/provision.h"
 #include "machine/qemu/internal.h"
+#include "machine/qemu/qemu.h"
 #include "machine/shell.h"
 #include "machine/table.h"
 
@@ -236,6 +238,34 @@ static void test_qemu_command_line(void **state)
 	assert_false(strv_contains(&argv, "-fw_cfg"));
 }
 
+static void test_panics_of_the_console(void **state)
+{
+	static const struct {
+		const char *console;
+		bool has_panic;
+	} cases[] = {
+		{ "hello\n", false },
+		{ "Oops: int3: 0000 [#1]\nKernel panic - not syncing: Fatal exception\nhello\n", false },
+		{ "Kernel panic - not syncing: VFS: Unable to mount root fs\n", true },
+		{ "Oops: int3: 0000\nKernel panic - not syncing\nOops: int3: 0000\nKernel panic - not syncing\n"
+		  "Oops: int3: 0000\nKernel panic - not syncing\n",
+		  true },
+	};
+	cleanup_free char *dir = test_folder();
+	struct context ctx = { .program = "boot2docker", .storage_path = dir };
+	cleanup_machine struct machine *m = machine_new(&ctx, "m");
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	m->driver = &qemu_driver;
+	assert_ok(file_mkdirs(m->dir, 0700, &err), &err);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		write_text(m->dir, "console.log", cases[i].console);
+		assert_int_equal(console_has_panic(m), cases[i].has_panic);
+	}
+	assert_ok(file_remove_tree(dir, &err), &err);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +279,7 @@ int main(void)
 		cmocka_unit_test(test_engine_answers),
 		cmocka_unit_test(test_free_ports),
 		cmocka_unit_test(test_unknown_shells_are_taken_as_sh),
+		cmocka_unit_test(test_panics_of_the_console),
 		cmocka_unit_test(test_qemu_command_line),
 	};
 

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from machine import IMAGE, free_port, run
-from tap import PATIENCE, within
+from tap import PATIENCE, note, within
 
 MAGIC = 'boot2docker, please format-me'
 UEFI_FIRMWARE = (('/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd'),
@@ -134,9 +134,22 @@ class Qemu:
             text = plain(self.log[start:])
             match = re.search(pattern, text, re.MULTILINE)
             assert match or self.process.poll() is None, f'QEMU ended before the console had {pattern!r}'
-            assert match or 'Kernel panic' not in text, f'the kernel panicked before the console had {pattern!r}'
+            if not match and 'end Kernel panic' in plain(self.log[max(start, self.after_reset):]):
+                assert self._reset_after_emulator_panic(), f'the kernel panicked before the console had {pattern!r}'
             return match
         return within(seconds, f'{pattern!r} on the console', attempt)
+
+    def _reset_after_emulator_panic(self):
+        """QEMU before 8.1 makes an emulated kernel panic now and then (src/machine/console.c): twice it may start again."""
+        if b'Oops: int3: 0000' not in self.log[self.after_reset:] or self.resets == 2:
+            return False
+        self.resets += 1
+        self.after_reset = len(self.log)
+        self.qmp('set-action', reboot='reset')
+        self.qmp('system_reset')
+        self.qmp('set-action', reboot='shutdown')
+        note('the kernel panicked in an instruction that the emulator should not have run; it starts again')
+        return True
 
     def type(self, command, seconds=60):
         """Types a command at the console's shell; returns its exit status and output."""

@@ -87,9 +87,9 @@ static void add_kernel(const struct machine *m, bool emulated, struct strv *argv
 	// The last console is where PID 1 writes.
 	// An emulated timer under load can fail the kernel's check of it, which then panics: no_timer_check.
 	// What keeps a processor from speculating has no meaning in an emulated one, and costs a seventh of the start there:
-	// mitigations=off.
+	// mitigations=off. Why it may panic there, see console.c.
 	strv_pushf(argv, "%sconsole=ttyS0 quiet no_timer_check%s", has_display(m) ? "console=tty0 " : "",
-		   emulated ? " mitigations=off" : "");
+		   emulated ? " mitigations=off panic=1" : "");
 }
 
 static void add_disk(const struct machine *m, struct strv *argv)
