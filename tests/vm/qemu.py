@@ -54,6 +54,7 @@ class Qemu:
         self.folder = Path(tempfile.mkdtemp(prefix='b2d-qemu-'))
         self.disks = []
         self.log = b''
+        self.resets = self.after_reset = 0
         self.process = self.master = None
         self.ssh_port, self.engine_port = free_port(), free_port()
         self.network = 'user,model=virtio-net-pci'
