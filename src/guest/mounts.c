@@ -76,14 +76,14 @@ int mounts_kernel(struct guest *g, struct error *err)
 	return 0;
 }
 
-// With the first group that counts memory the kernel rewrites its own code (mm/memcontrol.c: memcg_kmem_online_key). QEMU 7.2's
-// emulated processors can trip over code that another one is rewriting, and the kernel panics; so this happens here, while
-// nothing else runs.
+// With the first group that has a controller, and again without the last one, the kernel rewrites its own code (static keys:
+// memcg_kmem_online_key, cpusets_enabled_key). QEMU 7.2's emulated processors can trip over code that another one is rewriting, and the
+// kernel panics. So there is one group from before anything else runs to the end.
 static void make_first_group(void)
 {
-	static const char path[] = "/sys/fs/cgroup/first";
+	static const char path[] = "/sys/fs/cgroup/boot2docker";
 
-	if (mkdir(path, 0755) < 0 || rmdir(path) < 0)
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
 		log_warn("control group %s: %s", path, strerror(errno));
 }
 
