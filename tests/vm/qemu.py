@@ -157,7 +157,8 @@ class Qemu:
         # The quotes keep the line that the terminal echoes from looking like the end of the output.
         self.serial.sendall(f"echo be''gin; {command}; echo en''d=$?\n".encode())
         match = self.wait_console(r'^begin\n((?:.*\n)*?)end=(\d+)$', seconds, start)
-        return int(match.group(2)), match.group(1)
+        # What the kernel and PID 1 say meanwhile is no output of the command.
+        return int(match.group(2)), re.sub(r'^\[ *\d+\.\d+\] .*\n', '', match.group(1), flags=re.MULTILINE)
 
     def qmp(self, execute, **arguments):
         """Runs one monitor command and returns its answer."""
