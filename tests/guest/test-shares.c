@@ -5,39 +5,11 @@
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/path.h"
+#include "root-folder.h"
 #include "shares.h"
 
 #include <errno.h>
 #include <stdio.h>
-
-static struct error err;
-static char *root;
-static struct buf log_text;
-
-static void keep_line(enum log_level level, const char *line, void *arg)
-{
-	(void)level;
-	(void)arg;
-	buf_printf(&log_text, "%s\n", line);
-}
-
-static int make_root(void **state)
-{
-	(void)state;
-	error_clear(&err);
-	root = test_folder();
-	log_set_sink(keep_line, NULL);
-	return 0;
-}
-
-static int remove_root(void **state)
-{
-	(void)state;
-	int r = file_remove_tree(root, &err);
-	free(root);
-	buf_done(&log_text);
-	return r;
-}
 
 static void put(const char *path, const char *text, size_t len)
 {

@@ -135,7 +135,7 @@ def bootstrap_fails(tree):
 def build_image(tree):
     for name in ('dpkg-query', 'apt-get', 'id'):
         (tree.stubs / name).unlink()
-    tree.stub('apparmor_parser', 'while [ $# -gt 1 ]; do [ "$1" != --ofile ] || echo policy >"$2"; shift; done')
+    shutil.copytree(TOP / 'distro' / 'apparmor', tree.top / 'distro' / 'apparmor')
     tree.write('distro/profiles/dev', 'one\n')
     tree.write('build/src/guest/init', 'init\n', 0o755)
     tree.write('tools/build-iptables', '#!/bin/sh\necho built >"$1/xtables-legacy-multi"\n', 0o755)
@@ -146,6 +146,13 @@ def build_image(tree):
     assert 'up to date' not in tree.run('tools/build-image')[1], 'a changed manifest was not seen'
     tree.write('build/src/guest/init', 'another init\n', 0o755)
     assert 'up to date' not in tree.run('tools/build-image')[1], 'a changed program was not seen'
+    profile = (TOP / 'distro' / 'apparmor' / 'docker-default').read_text()
+    assert (tree.top / 'build/programs-dev/docker-default.apparmor').stat().st_size > 1000, 'there is no policy'
+    tree.write('distro/apparmor/docker-default', profile + '# another\n')
+    assert 'up to date' not in tree.run('tools/build-image')[1], 'a changed AppArmor profile was not seen'
+    tree.write('distro/apparmor/docker-default', profile + 'nonsense\n')
+    assert tree.run('tools/build-image')[0] != 0, 'an AppArmor profile that does not compile was taken'
+    tree.write('distro/apparmor/docker-default', profile)
     assert 'up to date' not in tree.run('tools/build-image', SOURCE_DATE_EPOCH='2')[1], 'another date was not seen'
     tree.write('build/src/image/b2d-image', '#!/bin/sh\nexit 1\n', 0o755)
     expect(tree.run('tools/build-image'), 1)
