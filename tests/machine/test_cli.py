@@ -518,16 +518,17 @@ def stubborn(store):
 def silent(store):
     (store.machine('default') / 'qmp.sock').unlink(missing_ok=True)  # of the one before
     process = store.start('start', FAKE_QEMU='silent')
-    within(10, 'QEMU', lambda: (store.machine('default') / 'qmp.sock').exists())
+    within(30, 'QEMU', lambda: (store.machine('default') / 'qmp.sock').exists())
     process.kill()
     process.communicate()
 
     def line():
         return next(line for line in store.out('ls', '-t', '1').splitlines() if line.startswith('default'))
-    within(10, 'silence', lambda: 'Timeout' in line())
+    within(30, 'silence', lambda: 'Timeout' in line())
     begin = time.monotonic()
     contains(line(), 'Timeout', 'ls')
-    assert time.monotonic() - begin < 4, 'ls took longer than its timeout'
+    took = time.monotonic() - begin
+    assert took < 10, f'ls took {took:.1f} s, and its timeout is 1 s'
     pid = store.pid('default')
     store.run('kill')
     assert not alive(pid), 'it lives'

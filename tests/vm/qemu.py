@@ -184,6 +184,11 @@ class Qemu:
         """Runs a command in the guest as docker, with the key of add_key_disk(); through one connection once it is there."""
         return run(*self._ssh(command), check=check, **options)
 
+    def ssh_process(self, command):
+        """Starts a command in the guest; its output is to be read from the Popen that this returns."""
+        return subprocess.Popen(self._ssh(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                text=True)
+
     def share_ssh(self):
         """Opens the one connection that all ssh() go through from now on: each of their own costs a second."""
         self.master = subprocess.Popen(self._ssh('-M', '-N'), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
