@@ -18,5 +18,6 @@ int certs_renew_client(const struct context *ctx, struct error *err) MUST_CHECK;
 // client's files into its folder.
 int certs_make_server(const struct machine *m, struct error *err) MUST_CHECK;
 // 1: the server's certificate is signed by the CA, holds the machine's IP, and is valid for margin_days more. 0: not
-// so, the reason in err. Negative: it could not be read. Local files only: fast, and the same when the machine is slow.
+// so, the reason in err. Negative: it could not be read. Local files only: fast, and the same when the machine is slow. That it
+// passed with no margin is remembered for a day in the machine's certs.checked.
 int certs_check_server(const struct machine *m, int margin_days, struct error *err) MUST_CHECK;

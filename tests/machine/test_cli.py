@@ -215,6 +215,8 @@ def existing(store):
 def bad_certificate(store):
     path = store.machine('default') / 'server.pem'
     good = path.read_bytes()
+    store.run('env')
+    assert (store.machine('default') / 'certs.checked').exists(), 'that it passed is not remembered'
     path.write_bytes((store.path / 'certs' / 'cert.pem').read_bytes())
     try:
         said = store.error('env')
@@ -222,6 +224,21 @@ def bad_certificate(store):
         path.write_bytes(good)
     contains(said, 'There was an error validating certificates for host "127.0.0.1:', 'host')
     contains(said, "docker-machine regenerate-certs default", 'what to do')
+    store.run('env')
+
+
+@story.test('a certificate that passed today is looked at again when the clock says another day')
+def another_day(store):
+    checked = store.machine('default') / 'certs.checked'
+    now, _, files = checked.read_text().partition(' ')
+    for when in (int(now) - 86400, int(now) + 3600):
+        checked.write_text(f'{when} {files}')
+        store.run('env')
+        assert int(checked.read_text().split()[0]) >= int(now), f'not looked at again: it passed at {when}, and now is {now}'
+    for rubbish in ('', 'x', f'{now}', f'{now} 127.0.0.1', '9' * 5000):
+        checked.write_text(rubbish)
+        store.run('env')
+        contains(checked.read_text(), files, 'certs.checked')
 
 
 @story.test('stop presses the button; stopped twice, and what then does not work, says so')
