@@ -416,7 +416,7 @@ def ports(store):
     second = store.config('second')['Driver']
     # Not the two that are taken; how much further depends on what else runs on this host.
     assert used['EnginePort'] + 2 <= second['EnginePort'] < used['EnginePort'] + 50, second
-    assert used['SSHPort'] < second['SSHPort'] < used['SSHPort'] + 50, second
+    assert second['SSHPort'] != used['SSHPort'], second
     store.run('stop', 'second')
     with listener(second['EnginePort']):
         contains(store.run('start', 'second').stderr, f"port {second['EnginePort']} of 127.0.0.1 is taken", 'start')
