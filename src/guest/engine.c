@@ -168,7 +168,11 @@ static int prepare_dockerd(struct guest *g, struct launch *launch, struct error 
 
 	(void)err;
 	profile_evaluate(g, &profile);
-	timeline_add(g, TIMELINE_STEP, "profile", start, bootlog_now_us(), false);
+	timeline_add(g, &(struct timeline_row){ .kind = TIMELINE_STEP,
+						.name = "profile",
+						.after = dockerd_service.name,
+						.start_us = start,
+						.end_us = bootlog_now_us() });
 	ntp_note(g, &profile);
 	redirect_log(&profile);
 	set_limits(&profile);
@@ -179,7 +183,7 @@ static int prepare_dockerd(struct guest *g, struct launch *launch, struct error 
 	for (size_t i = 0; i < profile.env.count; i++)
 		strv_push(&launch->env, profile.env.items[i]);
 	profile_done(&profile);
-	timeline_add(g, TIMELINE_MARK, "dockerd-exec", bootlog_now_us(), -1, false);
+	timeline_mark(g, "dockerd-exec", "profile certificates");
 	return 0;
 }
 
@@ -244,7 +248,7 @@ int engine_ready(struct guest *g, struct error *err)
 
 	while (!engine_answers(path))
 		clock_sleep_ms(20);
-	timeline_add(g, TIMELINE_MARK, "engine-answers", bootlog_now_us(), -1, false);
+	timeline_mark(g, "engine-answers", "dockerd-exec");
 	log_info("Docker answers");
 	return guest_write(g, ENGINE_NOTE, "", err);
 }

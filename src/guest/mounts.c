@@ -71,7 +71,7 @@ int mounts_kernel(struct guest *g, struct error *err)
 	r = file_mkdirs(run, 0755, err);
 	if (r < 0)
 		return r;
-	timeline_add(g, TIMELINE_KERNEL, "kernel", 0, start, false);
+	timeline_add(g, &(struct timeline_row){ .kind = TIMELINE_KERNEL, .name = "kernel", .end_us = start });
 	log_info("PID 1 of version %s; the kernel took %.3f s", B2D_VERSION, (double)start / 1e6);
 	return 0;
 }

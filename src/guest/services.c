@@ -132,7 +132,11 @@ int services_start(struct services *s, struct service *v, struct error *err)
 	v->pid = pid;
 	v->state = SERVICE_RUNNING;
 	v->started_ms = clock_ms();
-	timeline_add(s->guest, TIMELINE_SERVICE, v->name, bootlog_now_us(), -1, false);
+	timeline_add(s->guest, &(struct timeline_row){ .kind = TIMELINE_SERVICE,
+						       .name = v->name,
+						       .after = v->row->after,
+						       .start_us = bootlog_now_us(),
+						       .end_us = TIMELINE_NO_END });
 	log_info("%s: started, pid %d", v->name, (int)pid);
 	return 0;
 }

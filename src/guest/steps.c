@@ -92,7 +92,12 @@ static void step_over(struct steps *s, struct step_run *run, bool failed)
 	run->state = failed ? STEP_FAILED : STEP_DONE;
 	run->pid = 0;
 	if (run->step->run) {
-		timeline_add(s->guest, TIMELINE_STEP, run->step->name, run->start_us, run->end_us, failed);
+		timeline_add(s->guest, &(struct timeline_row){ .kind = TIMELINE_STEP,
+							       .name = run->step->name,
+							       .after = run->step->after,
+							       .start_us = run->start_us,
+							       .end_us = run->end_us,
+							       .failed = failed });
 		log_info("%s: %s after %.3f s", run->step->name, failed ? "failed" : "done",
 			 (double)(run->end_us - run->start_us) / 1e6);
 	}

@@ -193,6 +193,11 @@ bool tls_ensure(const struct guest *g, const struct profile *p)
 	if (r < 0)
 		log_error("certificates: %s", err.msg);
 	copy_client_files(g, p);
-	timeline_add(g, TIMELINE_STEP, "certificates", start, bootlog_now_us(), r < 0);
+	timeline_add(g, &(struct timeline_row){ .kind = TIMELINE_STEP,
+						.name = "certificates",
+						.after = "profile",
+						.start_us = start,
+						.end_us = bootlog_now_us(),
+						.failed = r < 0 });
 	return tls_files_exist(p);
 }

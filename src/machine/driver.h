@@ -57,6 +57,9 @@ struct driver {
 	// What went wrong with a machine that does not run, in words ("QEMU crashed: …"); NULL (also as the function):
 	// nothing is known. The caller frees.
 	char *(*trouble)(const struct machine *m);
+	// Seconds since its hypervisor was started, for the boot that it is in now; -1: not known (it was saved since). NULL: never
+	// known.
+	double (*uptime)(const struct machine *m);
 	// The file the guest's console goes to; NULL: none. The caller frees.
 	char *(*console_path)(const struct machine *m);
 

@@ -209,6 +209,34 @@ def save_shares(store):
     store.run('rm', '-y', 'sharing')
 
 
+@story.test('boot-chart draws what the guest tells, and how long QEMU was there before; nonsense is named')
+def boot_chart(store):
+    programs = store.folder / 'guest'
+    programs.mkdir()
+    path = {'PATH': f'{programs}:{os.environ["PATH"]}'}
+    rows = [{'kind': 'kernel', 'name': 'kernel', 'start': 0, 'end': 0.5, 'ok': True, 'after': []},
+            {'kind': 'mark', 'name': 'engine-answers', 'start': 2.5, 'end': None, 'ok': True, 'after': ['kernel']}]
+
+    def guest_says(text):
+        (programs / 'ssh').write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
+        (programs / 'ssh').chmod(0o755)
+
+    guest_says(f'{json.dumps(rows)}\n0.00 0.00')
+    chart = store.folder / 'boot.svg'
+    said = store.out('boot-chart', '--output', chart, **path)
+    assert re.fullmatch(rf'{chart}: the engine answered after [0-9.]+ s; of that .*engine-answers 2\.00 s.*\n', said), said
+    contains(chart.read_text(), '>QEMU, firmware</text>', 'the chart')
+    guest_says(f'{json.dumps(rows)}\n100000.00 0.00')  # longer up than QEMU: the clocks cannot be compared
+    svg = store.out('boot-chart', '-o', '-', **path)
+    contains(svg, '</svg>\n', 'the chart on stdout')
+    assert '>QEMU, firmware<' not in svg, 'a time that is not known'
+    for text in ('', 'no JSON\n1.0 1.0', '[]\n1.0 1.0', '[]\n0.0 0.0'):
+        guest_says(text)
+        contains(store.error('boot-chart', '-o', chart, **path), 'machine "default": the boot\'s timeline', 'nonsense')
+    guest_says('')
+    contains(store.error('boot-chart', '-o', '/nonexistent/x', 'nobody', **path), 'does not exist', 'an unknown machine')
+
+
 def free_port(kind=socket.SOCK_STREAM):
     with socket.socket(type=kind) as probe:
         probe.bind(('127.0.0.1', 0))

@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import time
+from xml.etree import ElementTree
 
 from machine import Machine, check_clean, run
 from tap import Story, contains, equal, finish, note, within
@@ -188,6 +189,19 @@ def timeline(machine):
         assert row['end'] is None or 0 <= row['start'] <= row['end'], f'{row} ends before it starts'
     for name in ('kernel', 'storage', 'containerd', 'docker', 'engine-answers'):
         assert name in named, f'{name} is not among {sorted(named)}'
+    contains(named['storage']['after'], 'disk-modules', 'what the data disk waits for')
+
+
+@story.test('boot-chart draws each row of the boot, and what the engine waited for')
+def boot_chart(machine):
+    path = machine.store / 'boot.svg'
+    note(machine.command('boot-chart', machine.name, '--output', path).stdout)
+    groups = ElementTree.parse(path).getroot().findall('{*}g')
+    drawn = {group.find('{*}text').text: group.find('{*}rect').get('class') for group in groups}
+    for row in json.loads(machine.ssh('boot-timeline --json')):
+        assert row['name'] in drawn, f'{row["name"]} is not among {sorted(drawn)}'
+    critical = {name for name, drawn_as in drawn.items() if drawn_as == 'critical'}
+    assert {'kernel', 'layers', 'dockerd-exec', 'engine-answers'} <= critical, f'the chain is {critical}'
 
 
 @story.test('/boot.log has the whole boot, each line with its time')

@@ -4,6 +4,7 @@
 
 const struct command *const commands[] = {
 	&command_active,
+	&command_boot_chart,
 	&command_config,
 	&command_create,
 	&command_doctor,

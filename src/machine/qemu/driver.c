@@ -137,5 +137,6 @@ const struct driver qemu_driver = {
 	.save = qemu_save,
 	.resumes = true,
 	.trouble = qemu_trouble,
+	.uptime = qemu_process_uptime,
 	.console_path = qemu_console_path,
 };

@@ -66,6 +66,8 @@ int qemu_make_disk(const struct machine *m, struct error *err) MUST_CHECK;
 int qemu_process_find(const struct machine *m, int *ret_pidfd, struct error *err) MUST_CHECK;
 // Its command line.
 int qemu_process_arguments(const struct machine *m, struct strv *ret, struct error *err) MUST_CHECK;
+// Seconds since it was started; -1: it does not run, or took up a saved machine.
+double qemu_process_uptime(const struct machine *m);
 // 1 when it has ended within the time, else 0.
 int qemu_process_wait(int pidfd, int timeout_ms);
 int qemu_process_kill(int pidfd, struct error *err) MUST_CHECK;

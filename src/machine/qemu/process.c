@@ -21,8 +21,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 
-enum { PID_FILE_MAX = 64, ARGUMENTS_MAX = 256 << 10 };
+enum { PID_FILE_MAX = 64, ARGUMENTS_MAX = 256 << 10, STAT_MAX = 4096 };
 
 static int read_pid(const char *path, int *ret)
 {
@@ -91,6 +92,41 @@ int qemu_process_arguments(const struct machine *m, struct strv *ret, struct err
 	if (read_pid(pid_file, &pid) < 0)
 		return error_say(err, ESRCH, "machine \"%s\" has no QEMU any more", m->name);
 	return read_arguments(pid, ret, err);
+}
+
+// /proc/PID/stat: the name in parentheses may hold anything; the 20th field behind it is when the process was started, in ticks since
+// this host was.
+static int read_start(int pid, double *ret)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/stat", pid);
+	cleanup_buf struct buf text = BUF_INIT;
+	cleanup_strv struct strv fields = STRV_INIT;
+	uint64_t ticks;
+
+	if (file_read(path, STAT_MAX, &text, NULL) < 0)
+		return -ESRCH;
+	const char *behind = strrchr(buf_str(&text), ')');
+	strv_split(&fields, behind ? behind + 1 : "", " ");
+	if (fields.count < 20 || number_parse_u64(fields.items[19], 0, INT64_MAX, &ticks, NULL) < 0)
+		return -EBADMSG;
+	*ret = (double)ticks / (double)sysconf(_SC_CLK_TCK);
+	return 0;
+}
+
+double qemu_process_uptime(const struct machine *m)
+{
+	cleanup_free char *pid_file = machine_path(m, "qemu.pid");
+	cleanup_strv struct strv words = STRV_INIT;
+	cleanup_close int pidfd = -1;
+	struct timespec now;
+	double start;
+	int pid;
+
+	if (qemu_process_find(m, &pidfd, NULL) <= 0 || read_pid(pid_file, &pid) < 0 || read_start(pid, &start) < 0 ||
+	    read_arguments(pid, &words, NULL) < 0 || strv_contains(&words, "-incoming"))
+		return -1;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9 - start;
 }
 
 void qemu_process_forget(const struct machine *m)
