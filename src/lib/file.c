@@ -307,3 +307,16 @@ bool file_exists(const char *path)
 {
 	return access(path, F_OK) == 0;
 }
+
+void file_list(const char *path, struct strv *ret)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			strv_push(ret, entry->d_name);
+	if (dir)
+		closedir(dir);
+	strv_sort(ret);
+}

@@ -4,6 +4,7 @@
 
 #include "buf.h"
 #include "error.h"
+#include "strv.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -51,3 +52,5 @@ int file_remove_tree(const char *path, struct error *err) MUST_CHECK;
 // unlink; a missing file is success.
 int file_unlink(const char *path, struct error *err) MUST_CHECK;
 bool file_exists(const char *path); // follows symbolic links
+// The names in a folder, in byte order, without those that begin with a dot. A folder that cannot be read has none.
+void file_list(const char *path, struct strv *ret);

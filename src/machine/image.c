@@ -34,7 +34,7 @@ static const struct boot_file {
 	{ "boot/initrd.img", SYSTEM_INITRD },
 };
 
-static char *cache_path(const struct context *ctx)
+char *image_cache_path(const struct context *ctx)
 {
 	return path_join(ctx->storage_path, "cache/boot2docker.iso");
 }
@@ -43,7 +43,7 @@ static char *cache_path(const struct context *ctx)
 static char *default_source(const struct context *ctx)
 {
 	const char *from_env = getenv("B2D_ISO");
-	cleanup_free char *cached = cache_path(ctx);
+	cleanup_free char *cached = image_cache_path(ctx);
 
 	if (from_env && *from_env)
 		return xstrdup(from_env);
@@ -73,8 +73,7 @@ static char *named_source(const struct context *ctx, const char *url)
 	return xstrdup(strncmp(given, "file://", 7) == 0 ? given + 7 : given);
 }
 
-// Where what is fetched from a URL is kept: a name for each URL.
-static char *download_path(const struct context *ctx, const char *url)
+char *image_download_path(const struct context *ctx, const char *url)
 {
 	struct digest *d = digest_new();
 	char name[DIGEST_HEX_LEN];
@@ -91,7 +90,7 @@ static int download(const struct context *ctx, const char *url, char **ret_path,
 
 	if (r < 0)
 		return r;
-	cleanup_free char *path = download_path(ctx, address);
+	cleanup_free char *path = image_download_path(ctx, address);
 	log_info("Fetching %s...", address);
 	r = fetch_file(address, path, err);
 	if (r == 0)
@@ -129,7 +128,7 @@ int image_prepare(const struct context *ctx, const char *url, struct error *err)
 int image_download(const struct context *ctx, const char *url, struct error *err)
 {
 	cleanup_free char *source = NULL;
-	cleanup_free char *cached = cache_path(ctx);
+	cleanup_free char *cached = image_cache_path(ctx);
 	cleanup_free char *dir = path_dir(cached);
 	char version[IMAGE_VERSION_LEN];
 
@@ -289,7 +288,7 @@ static int copy_iso(const struct machine *m, const char *source, const struct st
 		    struct error *err)
 {
 	cleanup_free char *iso = machine_path(m, "boot2docker.iso");
-	cleanup_free char *cached = cache_path(m->ctx);
+	cleanup_free char *cached = image_cache_path(m->ctx);
 	int r;
 
 	if (is_default) {

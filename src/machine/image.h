@@ -17,6 +17,9 @@ int image_check(const struct context *ctx, const char *url, struct error *err) M
 int image_prepare(const struct context *ctx, const char *url, struct error *err) MUST_CHECK;
 // Fetches an image, or takes one from a path, into cache/boot2docker.iso.
 int image_download(const struct context *ctx, const char *url, struct error *err) MUST_CHECK;
+// Where these are: cache/boot2docker.iso, and what is fetched from a URL, with a name for each URL. The caller frees.
+char *image_cache_path(const struct context *ctx);
+char *image_download_path(const struct context *ctx, const char *url);
 // The version in an ISO's volume name ("Boot2Docker-v26.1.5": "v26.1.5"); "" when it has none.
 enum { IMAGE_VERSION_LEN = 33 };
 int image_version(const char *iso, char ret[IMAGE_VERSION_LEN], struct error *err) MUST_CHECK;

@@ -14,7 +14,6 @@
 #include "lib/path.h"
 #include "store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,22 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define UNFINISHED "unfinished"
-
 enum { LOCK_TIMEOUT_MS = 5 * 60 * 1000 };
-
-static void list_folder(const char *path, struct strv *ret)
-{
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			strv_push(ret, entry->d_name);
-	if (dir)
-		closedir(dir);
-	strv_sort(ret);
-}
 
 // Makes the system in `dir`, which is empty.
 static int make_system(const char *dir, int (*fetch)(const char *, const char *, struct error *), const char *from,
@@ -61,8 +45,7 @@ static int make_system(const char *dir, int (*fetch)(const char *, const char *,
 	return r < 0 ? r : file_remove_tree(raw, err);
 }
 
-// A system whose files have no other link is no machine's.
-static bool is_used(const char *system)
+bool system_is_used(const char *system)
 {
 	cleanup_free char *kernel = path_join(system, SYSTEM_KERNEL);
 	struct stat st;
@@ -75,11 +58,11 @@ static int remove_unused(const char *systems, const char *keep, struct error *er
 	cleanup_strv struct strv names = STRV_INIT;
 	int r = 0;
 
-	list_folder(systems, &names);
+	file_list(systems, &names);
 	for (size_t i = 0; i < names.count && r == 0; i++) {
 		cleanup_free char *path = path_join(systems, names.items[i]);
 
-		if (strcmp(names.items[i], keep) != 0 && !is_used(path))
+		if (strcmp(names.items[i], keep) != 0 && !system_is_used(path))
 			r = file_remove_tree(path, err);
 	}
 	return r;
@@ -89,7 +72,7 @@ static int ensure_cached(const char *systems, const char *digest,
 			 int (*fetch)(const char *, const char *, struct error *), const char *from, struct error *err)
 {
 	cleanup_free char *wanted = path_join(systems, digest);
-	cleanup_free char *unfinished = path_join(systems, UNFINISHED);
+	cleanup_free char *unfinished = path_join(systems, SYSTEM_UNFINISHED);
 	int r;
 
 	if (file_exists(wanted))
@@ -114,7 +97,7 @@ static int link_files(const char *from, const char *to, struct error *err)
 	cleanup_strv struct strv names = STRV_INIT;
 	int r = 0;
 
-	list_folder(from, &names);
+	file_list(from, &names);
 	for (size_t i = 0; i < names.count && r == 0; i++) {
 		cleanup_free char *source = path_join(from, names.items[i]);
 		cleanup_free char *target = path_join(to, names.items[i]);
@@ -139,20 +122,31 @@ static int replace_folder(const char *fresh, const char *now, struct error *err)
 	return rename(fresh, now) < 0 ? error_set(err, errno, "rename %s", fresh) : 0;
 }
 
+char *system_cache(const struct context *ctx)
+{
+	return path_join(ctx->storage_path, "cache/systems");
+}
+
+int system_cache_lock(const struct context *ctx, int *ret_fd, struct error *err)
+{
+	cleanup_free char *systems = system_cache(ctx);
+	cleanup_free char *path = xasprintf("%s.lock", systems);
+	int r = file_mkdirs(systems, 0700, err);
+
+	return r < 0 ? r : lock_take(path, LOCK_TIMEOUT_MS, ret_fd, err);
+}
+
 int system_install(const struct machine *m, const char *digest,
 		   int (*fetch)(const char *from, const char *into_dir, struct error *err), const char *from,
 		   struct error *err)
 {
-	cleanup_free char *systems = path_join(m->ctx->storage_path, "cache/systems");
+	cleanup_free char *systems = system_cache(m->ctx);
 	cleanup_free char *cached = path_join(systems, digest);
-	cleanup_free char *lock_path = xasprintf("%s.lock", systems);
 	cleanup_free char *fresh = machine_path(m, "system.new");
 	cleanup_free char *now = machine_path(m, "system");
 	cleanup_close int lock = -1;
-	int r = file_mkdirs(systems, 0700, err);
+	int r = system_cache_lock(m->ctx, &lock, err);
 
-	if (r == 0)
-		r = lock_take(lock_path, LOCK_TIMEOUT_MS, &lock, err);
 	if (r == 0)
 		r = ensure_cached(systems, digest, fetch, from, err);
 	if (r == 0)
@@ -174,7 +168,7 @@ void system_layers(const struct machine *m, struct strv *ret)
 	cleanup_free char *dir = machine_path(m, "system");
 	cleanup_strv struct strv names = STRV_INIT;
 
-	list_folder(dir, &names);
+	file_list(dir, &names);
 	for (size_t i = 0; i < names.count; i++)
 		if (initrd_is_layer(names.items[i]))
 			strv_push(ret, names.items[i]);

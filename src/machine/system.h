@@ -11,6 +11,8 @@
 #include "lib/error.h"
 #include "lib/strv.h"
 
+#include <stdbool.h>
+
 struct context;
 struct machine;
 
@@ -24,6 +26,14 @@ struct machine;
 int system_install(const struct machine *m, const char *digest,
 		   int (*fetch)(const char *from, const char *into_dir, struct error *err), const char *from,
 		   struct error *err) MUST_CHECK;
+
+// The folder of the cache, STORE/cache/systems. A system in it is complete, but for the one that is being made. The caller frees.
+char *system_cache(const struct context *ctx);
+#define SYSTEM_UNFINISHED "unfinished"
+// Keeps others from making, taking and removing systems of the cache until the fd is closed.
+int system_cache_lock(const struct context *ctx, int *ret_fd, struct error *err) MUST_CHECK;
+// Is the system at this path of the cache a machine's, too? One whose files have no other link is no machine's.
+bool system_is_used(const char *system);
 
 // A file below system/. The caller frees.
 char *system_path(const struct machine *m, const char *file);

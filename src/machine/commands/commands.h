@@ -8,5 +8,5 @@ extern const struct command command_active, command_boot_chart, command_cfg, com
 	command_create, command_doctor, command_env, command_help_row, command_info, command_init, command_inspect,
 	command_ip, command_kill, command_ls, command_manual, command_mount, command_reset, command_restart,
 	command_provision, command_regenerate_certs, command_rm, command_save, command_scp, command_shellinit,
-	command_ssh, command_start, command_status, command_stop, command_url, command_use, command_version,
-	command_forward_ports, command_download, command_upgrade;
+	command_ssh, command_start, command_status, command_stop, command_system, command_url, command_use,
+	command_version, command_forward_ports, command_download, command_upgrade;

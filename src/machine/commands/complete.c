@@ -134,6 +134,18 @@ static void offer_places(const struct line *line)
 	}
 }
 
+// "df|prune": one of these words.
+static void offer_alternatives(const struct line *line, const struct command *command, size_t first)
+{
+	cleanup_strv struct strv words = STRV_INIT;
+
+	if (count_operands(line, command, first) > 0)
+		return;
+	strv_split(&words, command->arguments, "|");
+	for (size_t i = 0; i < words.count; i++)
+		offer(line, words.items[i], NULL);
+}
+
 static void complete_command(const struct line *line, const struct command *command, size_t first)
 {
 	if (is_value(line, command->options, line->at, first))
@@ -145,6 +157,8 @@ static void complete_command(const struct line *line, const struct command *comm
 		offer(line, "--help", "Show help");
 	} else if (strstr(command->arguments, "[MACHINE:]PATH")) {
 		offer_places(line);
+	} else if (strchr(command->arguments, '|')) {
+		offer_alternatives(line, command, first);
 	} else {
 		offer_machines(line, command, first);
 	}

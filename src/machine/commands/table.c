@@ -24,6 +24,7 @@ const struct command *const commands[] = {
 	&command_start,
 	&command_status,
 	&command_stop,
+	&command_system,
 	&command_upgrade,
 	&command_url,
 	&command_use,

@@ -63,6 +63,8 @@ def candidates(home):
     equal(home.complete('ssh', 'm1', '-'), [], 'what belongs to ssh')
     equal(home.complete('ssh', ''), ['m1', 'm2', 'm10'], 'ssh')
     equal(home.complete('scp', 'file', 'm1'), ['m1:', 'm10:'], 'scp')
+    equal(home.complete('system', ''), ['df', 'prune'], 'system')
+    equal(home.complete('system', 'df', ''), [], 'system df')
     equal(home.complete('help', 'res'), ['restart', 'reset'], 'help')
     equal(home.complete('--deb'), ['--debug'], 'global flags')
     equal(home.complete('-D', 'kil'), ['kill'], 'behind a global flag')
