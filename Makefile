@@ -57,6 +57,10 @@ bench: bootstrap-bench ## measure against a stock Debian machine, write build/be
 	@$(MAKE) iso
 	@bench/run
 
+bench-quick: ## sizes, counts, the commands' times and one boot of ours: a few minutes
+	@$(MAKE) iso
+	@B2D_BUILD=$(BUILD) B2D_IMAGE=$(IMAGE) tools/with-vms bench/quick.py --image $(IMAGE) --output $(BUILD)/bench
+
 ##@ Publish
 release: ## build the release: kernel and engine made for it, smallest image, checksums, package lists (half an hour)
 	@tools/bootstrap kernel engine
@@ -73,6 +77,6 @@ bootstrap-bench:
 	@tools/bootstrap bench
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^##@/ { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^##@/ { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all programs iso install clean run test lint bench release bootstrap bootstrap-test bootstrap-bench help
+.PHONY: all programs iso install clean run test lint bench bench-quick release bootstrap bootstrap-test bootstrap-bench help

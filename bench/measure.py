@@ -10,15 +10,15 @@ others used more on average is done again, at most --again times in all.
 import argparse
 import json
 import os
-import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from figures import Figure, comparison, listing, write
+from host import host
 from machines import Debian, Ours
 from quiet import busy_seconds, process_seconds, wait_for_quiet
 
@@ -78,57 +78,34 @@ def measure_all(machines, options):
     return results
 
 
-def median(results, key):
-    values = [value for result in results for value in (result[key] if isinstance(result[key], list) else [result[key]])]
-    return statistics.median(values) if values else None
+def values(results, key):
+    """All that the boots of one machine measured of one thing."""
+    return [value for result in results for value in (result[key] if isinstance(result[key], list) else [result[key]])]
 
 
-def spread(results, key):
-    values = [value for result in results for value in (result[key] if isinstance(result[key], list) else [result[key]])]
-    return f'{min(values):.2f} to {max(values):.2f}'
+BOTH = (('start to the engine\'s first answer', 'ready_s', 's', 2), ('processor time of QEMU until then', 'qemu_cpu_s', 's', 2),
+        ('memory in use, idle', 'memory_mib', 'MiB', 0), ('`docker run --rm` of busybox', 'docker_run_s', 's', 2))
+PARTS = (('kernel', 'kernel_s'), ('ours: from PID 1 until dockerd is started', 'ours_s'), ('containerd and dockerd', 'engine_s'))
 
 
-def table(report):
-    """The report as markdown."""
-    debian, ours = report['debian'], report['boot2docker']
-    lines = ['| | stock Debian | Boot2Docker | ratio |', '|---|---|---|---|']
-
-    def row(name, key, unit, digits=2):
-        theirs, own = median(debian, key), median(ours, key)
-        if theirs is not None and own is not None:
-            lines.append(f'| {name} | {theirs:.{digits}f} {unit} ({spread(debian, key)}) | '
-                         f'{own:.{digits}f} {unit} ({spread(ours, key)}) | {own / theirs:.2f} |')
-
-    row('start to the engine\'s first answer', 'ready_s', 's')
-    row('processor time of QEMU until then', 'qemu_cpu_s', 's')
-    row('memory in use, idle', 'memory_mib', 'MiB', 0)
-    row('`docker run --rm` of busybox', 'docker_run_s', 's')
-    sizes = report['sizes']
-    theirs = sizes['debian']['kernel'] + sizes['debian']['initrd'] + sizes['debian']['disk_compressed']
-    own = sizes['boot2docker']['vmlinuz'] + sizes['boot2docker']['initrd.img']
-    lines.append(f'| to download (kernel, initrd, compressed disk) | {theirs / 1e6:.1f} MB | {own / 1e6:.1f} MB | '
-                 f'{own / theirs:.2f} |')
-    ready = median(ours, 'ready_s')
-    lines += ['', 'Where our time goes (medians):', '', '| part | seconds | share |', '|---|---|---|']
-    guest = median(ours, 'guest_s')
-    parts = (('QEMU, firmware, and the way to the host', ready - guest), ('kernel', median(ours, 'kernel_s')),
-             ('ours: from PID 1 until dockerd is started', median(ours, 'ours_s')), ('containerd and dockerd', median(ours, 'engine_s')))
-    lines += [f'| {name} | {seconds:.2f} | {100 * seconds / ready:.0f} % |' for name, seconds in parts]
-    lines += ['', '| command | ms, median |', '|---|---|']
-    lines += [f'| `boot2docker {verb}` | {statistics.median(times):.1f} |'
+def figures_of(report, max_busy):
+    """The report as figures."""
+    debian, ours, sizes = report['debian'], report['boot2docker'], report['sizes']
+    busy = any(result['others_during'] > max_busy for result in debian + ours)
+    found = [Figure(name, unit, {'debian': values(debian, key), 'boot2docker': values(ours, key)}, busy and unit == 's', digits)
+             for name, key, unit, digits in BOTH]
+    theirs = sum(sizes['debian'][name] for name in ('kernel', 'initrd', 'disk_compressed'))
+    own = sum(sizes['boot2docker'][name] for name in ('vmlinuz', 'initrd.img'))
+    found.append(Figure('to download (kernel, initrd, compressed disk)', 'MB',
+                        {'debian': [theirs / 1e6], 'boot2docker': [own / 1e6]}, digits=1))
+    around = [result['ready_s'] - result['guest_s'] for result in ours]
+    found.append(Figure('QEMU, firmware, and the way to the host', 's', {'boot2docker': around}, busy))
+    found += [Figure(name, 's', {'boot2docker': values(ours, key)}, busy) for name, key in PARTS]
+    found += [Figure(f'`boot2docker {verb}`', 'ms', {'boot2docker': times}, digits=1)
               for verb, times in report['command_ms'].items()]
-    lines += ['', f'Kernel {sizes["boot2docker"]["vmlinuz"] / 1e6:.1f} MB, initrd '
-              f'{sizes["boot2docker"]["initrd.img"] / 1e6:.1f} MB, ISO {sizes["boot2docker"]["boot2docker.iso"] / 1e6:.1f} MB. '
-              f'A first `create`, with its disk and keys, took {report["create_s"]:.1f} s.', '', report['host'], '']
-    return '\n'.join(lines)
-
-
-def host():
-    """What it was measured on, in one line."""
-    cpu = next((line.split(':')[1].strip() for line in Path('/proc/cpuinfo').read_text().splitlines()
-                if line.startswith('model name')), platform.machine())
-    qemu = subprocess.run(['qemu-system-x86_64', '--version'], capture_output=True, text=True, check=True).stdout.split('\n')[0]
-    return f'Measured on {os.cpu_count()} processors of {cpu}, {qemu}, TCG.'
+    found += [Figure(f'size of {name}', 'MB', {'boot2docker': [size / 1e6]}, digits=1)
+              for name, size in sizes['boot2docker'].items()]
+    return [*found, Figure('a first `create`, with its disk and keys', 's', {'boot2docker': [report['create_s']]}, busy, 1)]
 
 
 def main():
@@ -136,7 +113,7 @@ def main():
     parse.add_argument('--debian', type=Path, required=True, help='folder that bench/debian/build made')
     parse.add_argument('--build', type=Path, required=True)
     parse.add_argument('--image', type=Path, required=True)
-    parse.add_argument('--output', type=Path, required=True, help='folder for results.json and results.md')
+    parse.add_argument('--output', type=Path, required=True, help='folder for results.json, .csv, .md and charts')
     parse.add_argument('--runs', type=int, default=3)
     parse.add_argument('--docker-runs', type=int, default=3, help='docker run --rm per boot')
     parse.add_argument('--max-busy', type=float, default=0.5, help='processors that others may use')
@@ -153,8 +130,11 @@ def main():
                         'create_s': ours.create_seconds, 'host': host()}
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / 'results.json').write_text(json.dumps(report, indent=1) + '\n')
-    (options.output / 'results.md').write_text(table(report))
-    print(table(report))
+    figures = figures_of(report, options.max_busy)
+    markdown = (comparison(figures, 'boot2docker', 'debian', {'debian': 'stock Debian', 'boot2docker': 'Boot2Docker'}) +
+                '\n\n' + listing(figures, 'boot2docker', 'debian'))
+    write(options.output, 'results', figures, markdown, report['host'])
+    print((options.output / 'results.md').read_text())
 
 
 if __name__ == '__main__':

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Sizes, counts, the host command's times and one boot of our machine, in a few minutes; called by `make bench-quick`.
+
+The commands' times are taken with a stand-in for QEMU, so that nothing runs beside them. Sizes and counts are the same on
+every host; times are not, and one boot says little: `make bench` compares.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from figures import Figure, listing, write
+from host import host
+from machines import BOOT2DOCKER, Ours
+from quiet import busy_seconds, process_seconds
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tests' / 'machine'))
+from store import COMMAND, Store
+
+RUNS, STOPPED, MAX_BUSY = 30, 20, 0.5
+OURS = 'boot2docker'
+# Processes of user space: a kernel thread has no command line. Those of the question itself are left out.
+COUNT_PROCESSES = 'n=0; for f in /proc/[0-9]*/cmdline; do [ -z "$(tr -d "\\0" <$f 2>/dev/null)" ] || n=$((n+1)); done; echo $n'
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def own(name, unit, values, **more):
+    return Figure(name, unit, {OURS: values}, **more)
+
+
+def sizes(image):
+    """What there is to download and to install, in MB."""
+    with tempfile.NamedTemporaryFile() as stripped:
+        subprocess.run(['strip', '-o', stripped.name, BOOT2DOCKER], check=True)
+        command = Path(stripped.name).stat().st_size
+    files = {'kernel': 'vmlinuz', 'initrd': 'initrd.img', 'ISO': 'boot2docker.iso'}
+    found = [own(f'size of the {name}', 'MB', [(image / file).stat().st_size / 1e6]) for name, file in files.items()]
+    packages = len((image / 'packages.txt').read_text().splitlines())
+    return [*found, own('size of the host command', 'MB', [command / 1e6]), own('packages in the image', '', [packages], digits=0)]
+
+
+def milliseconds(environment, *words):
+    """How long the command takes as a whole process, each time."""
+    times, sink = [], [(os.POSIX_SPAWN_OPEN, fd, '/dev/null', os.O_RDWR, 0) for fd in (0, 1, 2)]
+    for _ in range(RUNS + 1):
+        start = time.monotonic()
+        pid = os.posix_spawn(COMMAND / 'boot2docker', ['boot2docker', *words], environment, file_actions=sink)
+        _, status = os.waitpid(pid, 0)
+        times.append((time.monotonic() - start) * 1000)
+        if status:
+            raise SystemExit(f'bench: boot2docker {" ".join(words)} failed: {status}')
+    return times[1:]  # the first one fills the page cache
+
+
+def commands():
+    """Those that scripts and shells call again and again."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        for number in range(STOPPED):
+            store.run('create', '--no-start', f'm{number}')
+        stopped = milliseconds(store.environment, 'ls')
+        store.run('create', 'default')
+        figures = [own(f'`{verb}`', 'ms', milliseconds(store.environment, verb, 'default'), digits=1)
+                   for verb in ('env', 'ip', 'status')]
+        figures += [own(f'`ls` of {STOPPED} stopped machines', 'ms', stopped, digits=1),
+                    own('`--version`', 'ms', milliseconds(store.environment, '--version'), digits=1)]
+        store.run('kill', 'default')
+        return figures
+
+
+def boot(image):
+    """One boot, after the one of `create`: how long it takes, and what the idle machine needs."""
+    machine = Ours(image)
+    since, clock = busy_seconds(), time.monotonic()
+    seconds, pid = machine.start()
+    others = (busy_seconds() - since - process_seconds(pid)) / (time.monotonic() - clock)
+    details = machine.details()
+    # The shell that counts, what it runs, and sshd's processes for it.
+    processes = int(machine.machine.ssh(COUNT_PROCESSES)) - int(machine.machine.ssh(
+        'n=0; p=$$; while [ $p -gt 1 ]; do n=$((n+1)); p=$(awk "/^PPid/ { print \\$2 }" /proc/$p/status); done; echo $((n-1))'))
+    machine.stop()
+    busy = others > MAX_BUSY
+    times = [('a first `create`', machine.create_seconds), ('start to the engine\'s first answer', seconds),
+             ('of that the kernel', details['kernel_s']), ('of that ours', details['ours_s']),
+             ('of that containerd and dockerd', details['engine_s'])]
+    return [*(own(name, 's', [value], busy=busy) for name, value in times),
+            own('memory in use, idle', 'MiB', [details['memory_mib']], digits=0),
+            own('processes of the idle machine', '', [processes], digits=0)]
+
+
+def main():
+    parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parse.add_argument('--image', type=Path, required=True)
+    parse.add_argument('--output', type=Path, required=True, help='folder for quick.csv, quick.md and quick/*.svg')
+    parse.add_argument('--no-boot', action='store_true', help='sizes and the commands\' times alone')
+    options = parse.parse_args()
+
+    figures = sizes(options.image)
+    say('the commands')
+    figures += commands()
+    if not options.no_boot:
+        say('two boots of our machine')
+        figures += boot(options.image)
+    markdown = listing(figures, OURS)
+    write(options.output, 'quick', figures, markdown, host())
+    print((options.output / 'quick.md').read_text())
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The figures that bench writes: what is noisy is called so, whatever form it is written in."""
+import csv
+import sys
+import tempfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+TOP = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(TOP / 'bench'), str(TOP / 'tests' / 'vm')]
+from figures import Figure, comparison, listing, write
+from tap import Story, contains, equal, finish
+
+story = Story()
+NAMES = {'debian': 'stock Debian', 'ours': 'Boot2Docker'}
+
+
+@story.test('values that lie apart by more than a fifth of the median are noisy; of many values the middle half counts')
+def spread(_):
+    equal(Figure('f', 's', {'ours': [9, 10, 11]}).noise('ours'), '', 'just a fifth')
+    equal(Figure('f', 's', {'ours': [9, 10, 11.5]}).noise('ours'), 'noisy: spread 25 %', 'more')
+    equal(Figure('f', 's', {'ours': [10] * 18 + [5, 50]}).noise('ours'), '', 'two of twenty')
+    equal(Figure('f', 's', {'ours': [8] * 6 + [12] * 6}).noise('ours'), 'noisy: spread 40 %', 'half of twelve')
+    equal(Figure('f', 's', {'ours': [10]}, busy=True).noise('ours'), 'noisy: the host was busy', 'a busy host')
+    equal(Figure('f', '', {'ours': [0, 0]}).noise('ours'), '', 'nothing')
+
+
+@story.test('a ratio is never printed alone when one side of it is noisy')
+def ratio(_):
+    quiet = Figure('quiet', 's', {'debian': [60, 61], 'ours': [18, 18.5]})
+    noisy = Figure('noisy', 's', {'debian': [60, 61], 'ours': [18, 28]})
+    equal(quiet.ratio('ours', 'debian'), '0.30', 'quiet')
+    equal(noisy.ratio('ours', 'debian'), '0.38, noisy', 'noisy')
+    table = comparison([quiet, noisy, Figure('alone', 's', {'ours': [1]})], 'ours', 'debian', NAMES)
+    contains(table, '| quiet | 60.50 s (60.00 to 61.00) | 18.25 s (18.00 to 18.50) | 0.30 |\n', 'table')
+    contains(table, '| 23.00 s (18.00 to 28.00), noisy: spread 43 % | 0.38, noisy |', 'table')
+    assert 'alone' not in table, 'a figure of one system is compared'
+    contains(listing([quiet, Figure('alone', 's', {'ours': [1]})], 'ours', 'debian'), '| alone | 1.00 s |', 'listing')
+
+
+@story.test('each value is a line of the CSV, each figure an SVG, with the host in all of them; what was there before goes')
+def written(folder):
+    figures = [Figure('`a` & <b>', 'ms', {'debian': [1, 2], 'ours': [0.5]}), Figure('none', 's', {'ours': []})]
+    (folder / 'f').mkdir()
+    (folder / 'f' / 'old.svg').touch()
+    write(folder, 'f', figures, 'a table', 'two processors')
+    with (folder / 'f.csv').open(encoding='utf-8') as stream:
+        rows = list(csv.DictReader(stream))
+    equal([(row['system'], row['run'], row['value']) for row in rows], [('debian', '1', '1'), ('debian', '2', '2'), ('ours', '1', '0.5')], 'CSV')
+    equal((rows[0]['noise'], rows[2]['noise'], rows[0]['host']), ('noisy: spread 67 %', '', 'two processors'), 'noise and host')
+    equal((folder / 'f.md').read_text(), 'a table\n\ntwo processors\n', 'Markdown')
+    equal([path.name for path in (folder / 'f').iterdir()], ['a-b.svg'], 'charts')
+    root = ElementTree.parse(folder / 'f' / 'a-b.svg').getroot()
+    texts = [element.text for element in root.findall('{*}text')]
+    for text in ('a & <b> (ms)', 'debian', 'ours', '0.50 ms', 'two processors'):
+        assert text in texts, f'{text} is not in {texts}'
+    equal(len(root.findall('{*}circle')), 3, 'dots')
+    assert root.findall('{*}rect')[1].get('class') == 'noisy', 'a noisy bar looks like any other'
+
+
+with tempfile.TemporaryDirectory() as temporary:
+    status_ = story.run(Path(temporary))
+finish(status_)
