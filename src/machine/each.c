@@ -80,6 +80,28 @@ static void run_job(void *item)
 	job->result = job->action(job->machine, &job->err);
 }
 
+static int load_one(const struct context *ctx, const char *name, struct machine **ret, struct error *err)
+{
+	int r = machine_load(ctx, name, ret, err);
+
+	return r == 0 ? machine_require_driver(*ret, err) : r;
+}
+
+int machines_visit(const struct context *ctx, const struct strv *operands, machine_visit visit, void *arg,
+		   struct error *err)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	int r = machines_named(ctx, operands, &names, err);
+
+	for (size_t i = 0; i < names.count && r == 0; i++) {
+		cleanup_machine struct machine *m = NULL;
+		r = load_one(ctx, names.items[i], &m, err);
+		if (r == 0 && visit)
+			r = visit(m, arg, err);
+	}
+	return r;
+}
+
 static int load_jobs(const struct context *ctx, const struct strv *names, machine_action action, struct job *jobs,
 		     struct error *err)
 {
@@ -87,9 +109,7 @@ static int load_jobs(const struct context *ctx, const struct strv *names, machin
 
 	for (size_t i = 0; i < names->count && r == 0; i++) {
 		jobs[i].action = action;
-		r = machine_load(ctx, names->items[i], &jobs[i].machine, err);
-		if (r == 0)
-			r = machine_require_driver(jobs[i].machine, err);
+		r = load_one(ctx, names->items[i], &jobs[i].machine, err);
 	}
 	return r;
 }

@@ -18,5 +18,11 @@ typedef int (*machine_action)(struct machine *m, struct error *err);
 int machines_each(const struct context *ctx, const struct strv *operands, machine_action action,
 		  struct error *err) MUST_CHECK;
 
+// Loads them one after the other and calls `visit` with each (NULL: there is nothing to do but to see that all can be loaded), until
+// one fails.
+typedef int (*machine_visit)(struct machine *m, void *arg, struct error *err);
+int machines_visit(const struct context *ctx, const struct strv *operands, machine_visit visit, void *arg,
+		   struct error *err) MUST_CHECK;
+
 // Runs fn(item) for `count` items of `size` bytes, each in its own thread, and waits for all.
 void run_parallel(void (*fn)(void *item), void *items, size_t count, size_t size);

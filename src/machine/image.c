@@ -301,16 +301,27 @@ static int copy_iso(const struct machine *m, const char *source, const struct st
 	return r;
 }
 
+static int find_file(const struct context *ctx, const char *url, char **ret_path, struct stat *ret, struct error *err)
+{
+	cleanup_free char *source = NULL;
+	int r = find_source(ctx, url, &source, err);
+
+	if (r < 0)
+		return r;
+	if (stat(source, ret) < 0)
+		return error_set(err, errno, "read %s", source);
+	*ret_path = take_ptr(source);
+	return 0;
+}
+
 int image_install_iso(const struct machine *m, const char *url, struct error *err)
 {
 	cleanup_free char *source = NULL;
 	struct stat st;
 
-	int r = find_source(m->ctx, url, &source, err);
+	int r = find_file(m->ctx, url, &source, &st, err);
 	if (r < 0)
 		return r;
-	if (stat(source, &st) < 0)
-		return error_set(err, errno, "read %s", source);
 	if (S_ISDIR(st.st_mode))
 		return error_say(err, EISDIR, "%s is a folder; this driver boots from an ISO: name that", source);
 	return copy_iso(m, source, &st, !url || !*url, err);
@@ -323,11 +334,9 @@ int image_install(const struct machine *m, const char *url, struct error *err)
 	char digest[DIGEST_HEX_LEN];
 	struct stat st;
 
-	int r = find_source(m->ctx, url, &source, err);
+	int r = find_file(m->ctx, url, &source, &st, err);
 	if (r < 0)
 		return r;
-	if (stat(source, &st) < 0)
-		return error_set(err, errno, "read %s", source);
 	if (S_ISDIR(st.st_mode)) {
 		r = digest_folder(source, digest, err);
 		return r < 0 ? r : system_install(m, digest, copy_folder, source, err);

@@ -28,13 +28,8 @@ static int regenerate(struct machine *m, struct error *err)
 static int run(const struct context *ctx, void *arg, const struct strv *operands, struct error *err)
 {
 	const struct options *options = arg;
-	cleanup_strv struct strv names = STRV_INIT;
+	int r = machines_visit(ctx, operands, NULL, NULL, err);
 
-	int r = machines_named(ctx, operands, &names, err);
-	for (size_t i = 0; i < names.count && r == 0; i++) {
-		cleanup_machine struct machine *m = NULL;
-		r = machine_load(ctx, names.items[i], &m, err);
-	}
 	if (r < 0)
 		return r;
 	if (!options->force && !prompt_yes("Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "))
@@ -42,7 +37,7 @@ static int run(const struct context *ctx, void *arg, const struct strv *operands
 	log_info("Regenerating TLS certificates");
 	if (options->client_certs)
 		r = certs_renew_client(ctx, err);
-	return r < 0 ? r : machines_each(ctx, &names, regenerate, err);
+	return r < 0 ? r : machines_each(ctx, operands, regenerate, err);
 }
 
 const struct command command_regenerate_certs = {

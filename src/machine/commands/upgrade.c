@@ -2,7 +2,6 @@
 // `upgrade`: gives machines another image, or the newest of the one they have.
 #include "commands.h"
 
-#include "../driver.h"
 #include "../each.h"
 #include "../upgrade.h"
 
@@ -17,22 +16,17 @@ static const struct option_row rows[] = {
 };
 static const struct option_row *const tables[] = { rows, NULL };
 
+static int upgrade(struct machine *m, void *image, struct error *err)
+{
+	return machine_upgrade(m, image, err);
+}
+
 static int run(const struct context *ctx, void *arg, const struct strv *operands, struct error *err)
 {
 	const struct options *options = arg;
-	cleanup_strv struct strv names = STRV_INIT;
-	int r = machines_named(ctx, operands, &names, err);
 
 	// One after the other: each is without its engine meanwhile, and the host should not be without all.
-	for (size_t i = 0; i < names.count && r == 0; i++) {
-		cleanup_machine struct machine *m = NULL;
-		r = machine_load(ctx, names.items[i], &m, err);
-		if (r == 0)
-			r = machine_require_driver(m, err);
-		if (r == 0)
-			r = machine_upgrade(m, options->image, err);
-	}
-	return r;
+	return machines_visit(ctx, operands, upgrade, options->image, err);
 }
 
 const struct command command_upgrade = {

@@ -302,17 +302,16 @@ int virtualbox_stop(struct machine *m, struct error *err)
 	return r < 0 ? r : press_until_off(m, err);
 }
 
-// False: there is nothing to do, or (*ret) nothing to do it with.
-static bool can_manage(const struct machine *m, struct error *err, int *ret)
+// vm_find for a machine of which nothing may be left. A damaged one may be another driver's, on a host without VirtualBox: then there
+// is nothing to end.
+static int find_rest(const struct machine *m, struct buf *info, struct error *err)
 {
-	// A damaged machine may be another driver's, on a host without VirtualBox: then there is nothing to end.
 	bool must = strcmp(json_str_at(m->config, "DriverName", ""), "virtualbox") == 0;
 	struct error why = ERROR_INIT;
 
-	*ret = run_require("VBoxManage", "install VirtualBox", &why);
-	if (*ret < 0)
-		*ret = must ? error_say(err, why.code, "%s", why.msg) : 0;
-	return why.code == 0;
+	if (run_require("VBoxManage", "install VirtualBox", &why) < 0)
+		return must ? error_say(err, why.code, "%s", why.msg) : 0;
+	return vm_find(m, 0, info, err);
 }
 
 int virtualbox_save(struct machine *m, struct error *err)
@@ -325,11 +324,8 @@ int virtualbox_save(struct machine *m, struct error *err)
 int virtualbox_kill(struct machine *m, struct error *err)
 {
 	cleanup_buf struct buf info = BUF_INIT;
-	int r;
+	int r = find_rest(m, &info, err);
 
-	if (!can_manage(m, err, &r))
-		return r;
-	r = vm_find(m, 0, &info, err);
 	if (r <= 0)
 		return r;
 	enum machine_state state = info_state(buf_str(&info));
@@ -346,11 +342,8 @@ int virtualbox_remove(struct machine *m, struct error *err)
 {
 	int64_t deadline = clock_ms() + UNLOCK_TIMEOUT_MS;
 	cleanup_buf struct buf info = BUF_INIT;
-	int r;
+	int r = find_rest(m, &info, err);
 
-	if (!can_manage(m, err, &r))
-		return r;
-	r = vm_find(m, 0, &info, err);
 	if (r <= 0)
 		return r;
 	for (;;) {
