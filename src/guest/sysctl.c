@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernel parameters from /etc/sysctl.conf, and what the kernel keeps free.
+// Kernel parameters from /etc/sysctl.conf, what the kernel keeps free, and when it takes memory for used up.
 //
 // While transparent huge pages are on, the kernel keeps enough memory free to make some at any time (khugepaged,
 // mm/khugepaged.c: set_recommended_min_free_kbytes()): 45 MB in a machine with 2 GB, and with the watermarks above it some
 // 100 MB that no container gets. Here a program that wants huge pages asks for them (madvise), and the reserve is what the
 // kernel takes without them: 4 * sqrt(memory in kB) kB (mm/page_alloc.c: calculate_min_free_kbytes()).
+//
+// A machine whose memory is used up can go on for minutes without doing anything: it throws away pages of the programs that run,
+// and reads them again from the layers at once. The kernel kills the largest process as soon as what was used within the last
+// second does not stay in memory (mm/vmscan.c: lru_gen_min_ttl; "Thrashing prevention" in admin-guide/mm/multigen_lru.rst).
 #include "sysctl.h"
 
 #include "lib/alloc.h"
@@ -17,6 +21,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysinfo.h>
+
+#define WORKING_SET_MS "1000"
 
 // "net.ipv4.ip_forward" -> ROOT/proc/sys/net/ipv4/ip_forward. A name with slashes keeps its dots (interface names have them).
 static char *parameter_path(const struct guest *g, const char *name)
@@ -91,6 +97,15 @@ static void limit_reserve(const struct guest *g)
 		log_warn("memory reserve: %s", err.msg);
 }
 
+static void end_thrashing(const struct guest *g)
+{
+	cleanup_free char *path = guest_path(g, "/sys/kernel/mm/lru_gen/min_ttl_ms");
+	struct error err = ERROR_INIT;
+
+	if (file_exists(path) && file_write_existing(path, WORKING_SET_MS, &err) < 0)
+		log_warn("thrashing prevention: %s", err.msg);
+}
+
 int sysctl_apply(struct guest *g, struct error *err)
 {
 	cleanup_free char *path = guest_path(g, "/etc/sysctl.conf");
@@ -99,6 +114,7 @@ int sysctl_apply(struct guest *g, struct error *err)
 	int r = file_read(path, 256 * 1024, &text, err);
 
 	limit_reserve(g);
+	end_thrashing(g);
 	if (r < 0)
 		return r;
 	strv_split(&lines, buf_str(&text), "\n");

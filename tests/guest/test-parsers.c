@@ -477,6 +477,17 @@ static void kernel_parameters_are_written(void **state)
 	assert_contains(buf_str(&log_text), "nonsense");
 }
 
+static void the_kernel_is_told_when_to_stop_thrashing(void **state)
+{
+	(void)state;
+	put("/sys/kernel/mm/lru_gen/min_ttl_ms", "0");
+	put("/etc/sysctl.conf", "");
+	assert_ok(sysctl_apply(&guest, &err), &err);
+	cleanup_free char *ttl = guest_read(&guest, "/sys/kernel/mm/lru_gen/min_ttl_ms");
+
+	assert_string_equal(ttl, "1000");
+}
+
 static void time_servers_come_from_the_profile_then_dhcp_then_the_pool(void **state)
 {
 	static const char *const env[] = { "ip=10.0.2.15", "subnet=255.255.255.0", "ntpsrv=10.0.2.7", NULL };
@@ -586,6 +597,7 @@ int main(void)
 		with_root(file_systems_are_let_go_latest_first),
 		with_root(people_are_found_with_their_groups),
 		with_root(kernel_parameters_are_written),
+		with_root(the_kernel_is_told_when_to_stop_thrashing),
 		with_root(time_servers_come_from_the_profile_then_dhcp_then_the_pool),
 		with_root(certificates_are_looked_at_again_when_a_name_or_a_file_changes),
 		with_root(large_logs_are_rotated_and_keep_their_file),
