@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from store import Fakes, Store, alive
+from store import COMMAND, Fakes, Store, alive
 from tap import Story, contains, equal, finish, within
 
 story = Story()
@@ -28,6 +29,16 @@ def listener(port):
         server.bind(('127.0.0.1', port))
         server.listen()
     return server
+
+
+@story.test('the command is under 2 MB, and loads what starts quickly and nothing else')
+def small(store):
+    stripped = store.folder / 'stripped'
+    subprocess.run(['strip', '-o', stripped, COMMAND / 'boot2docker'], check=True)
+    assert stripped.stat().st_size < 2_000_000, f'{stripped.stat().st_size} bytes'
+    dynamic = subprocess.run(['readelf', '-d', stripped], check=True, capture_output=True, text=True).stdout
+    needed = set(re.findall(r'Shared library: \[lib(\w+)\.so', dynamic))
+    assert needed <= {'c', 'crypto', 'jansson', 'ssl', 'z'}, f'it needs {sorted(needed)}'
 
 
 @story.test('without a machine: ls has its header, and no name means a default that does not exist')
