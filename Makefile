@@ -59,7 +59,7 @@ bench: bootstrap-bench ## measure against a stock Debian machine, write build/be
 
 bench-quick: ## sizes, counts, the commands' times and one boot of ours: a few minutes
 	@$(MAKE) iso
-	@B2D_BUILD=$(BUILD) B2D_IMAGE=$(IMAGE) tools/with-vms bench/quick.py --image $(IMAGE) --output $(BUILD)/bench
+	@B2D_BUILD=$(BUILD) tools/with-vms bench/quick.py --image $(IMAGE) --output $(BUILD)/bench
 
 ##@ Publish
 release: ## build the release: kernel and engine made for it, smallest image, checksums, package lists (half an hour)

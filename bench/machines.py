@@ -15,6 +15,7 @@ from pathlib import Path
 from quiet import boot_clock, started_at
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tests' / 'vm'))
+import machine as vm
 from machine import BOOT2DOCKER, Machine, free_port, run
 
 MEMORY, CPUS = 2048, 2
@@ -127,6 +128,7 @@ class Ours:
     name = 'boot2docker'
 
     def __init__(self, image):
+        vm.IMAGE = image.resolve()  # what `create` makes it of
         self.machine = Machine()
         self.sizes = {name: (image / name).stat().st_size for name in ('vmlinuz', 'initrd.img', 'boot2docker.iso')}
         start = time.monotonic()
