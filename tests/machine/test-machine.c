@@ -8,6 +8,7 @@
 #include "machine/console.h"
 #include "machine/engine.h"
 #include "machine/net.h"
+#include "machine/owner.h"
 #include "machine/profile.h"
 #include "machine/provision.h"
 #include "machine/qemu/internal.h"
@@ -16,6 +17,9 @@
 #include "machine/table.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 static void test_machine_names(void **state)
 {
@@ -266,6 +270,46 @@ static void test_panics_of_the_console(void **state)
 	assert_ok(file_remove_tree(dir, &err), &err);
 }
 
+// What the child of an owner sees of itself and of a file of ours: 0 when it is all the guest's user docker's.
+static int enter_and_look(const char *dir)
+{
+	cleanup_free char *path = path_join(dir, "ours");
+	struct owner owner;
+	struct stat st;
+
+	owner_plan(geteuid(), getegid(), &owner);
+	if (owner_enter(&owner) < 0 || getuid() != 1000 || getgid() != 50)
+		return 1;
+	if (stat(path, &st) < 0 || st.st_uid != 1000 || st.st_gid != 50)
+		return 2;
+	return creat("theirs", 0644) < 0 ? 3 : 0;
+}
+
+static void test_our_files_are_dockers(void **state)
+{
+	cleanup_free char *dir = test_folder();
+	cleanup_free char *theirs = path_join(dir, "theirs");
+	struct error err = ERROR_INIT;
+	struct stat st;
+	int status;
+
+	(void)state;
+	assert_true(owner_matters(501));
+	assert_false(owner_matters(1000));
+	assert_false(owner_matters(0));
+	if (!owner_allowed()) // by the kernel of whoever runs the tests
+		return;
+	write_text(dir, "ours", "");
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(chdir(dir) < 0 ? 4 : enter_and_look(dir));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(stat(theirs, &st), 0);
+	assert_int_equal(st.st_uid, geteuid());
+	assert_ok(file_remove_tree(dir, &err), &err);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_shells_are_taken_as_sh),
 		cmocka_unit_test(test_panics_of_the_console),
 		cmocka_unit_test(test_qemu_command_line),
+		cmocka_unit_test(test_our_files_are_dockers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,6 +76,12 @@ def share(machine):
     equal((machine.home / 'from the host').read_text(), 'hello\nmore\n', 'a file that a container changed')
     machine.ssh('echo mine | sudo tee /shared/from-the-machine')
     equal((machine.home / 'from-the-machine').stat().st_uid, machine.owner, 'owner of what the machine wrote')
+    if run(*machine.prefix, 'unshare', '--user', '--map-user=1000', 'true', check=False).returncode:
+        note('this host allows no user namespaces: files keep its numbers')
+        return
+    equal(machine.ssh('echo mine >/shared/of-docker && cd /shared && stat -c %U:%G of-docker && stat -c %U "from the host"'),
+          'docker:staff\ndocker\n', 'whose the files are in the machine')
+    equal((machine.home / 'of-docker').stat().st_uid, machine.owner, 'owner of what docker wrote')
 
 
 @story.test('a published port answers on 127.0.0.1, tcp and udp, and no longer than its container runs', vital=True)

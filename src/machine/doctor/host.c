@@ -4,6 +4,7 @@
 
 #include "../context.h"
 #include "../docker-context.h"
+#include "../owner.h"
 #include "../processor.h"
 #include "../store.h"
 #include "lib/alloc.h"
@@ -99,6 +100,17 @@ static void look_at_accelerator(struct report *r)
 		report_line(r, FINDING_OK, "accelerator", "KVM");
 }
 
+static void look_at_shares(struct report *r)
+{
+	if (!owner_matters(geteuid()) || owner_allowed())
+		report_line(r, FINDING_OK, "shares", "your files in them are docker's in a QEMU machine");
+	else
+		report_line(r, FINDING_NOTE, "shares",
+			    "your files in them keep the owner %u in a QEMU machine, where docker (1000) needs sudo to "
+			    "write them: this host allows no user namespaces",
+			    (unsigned)geteuid());
+}
+
 // The store, or the nearest folder above it that is there.
 static char *existing_folder(const char *path)
 {
@@ -185,6 +197,7 @@ void doctor_host(const struct context *ctx, struct report *r)
 	report_title(r, "Host");
 	look_at_programs(r);
 	look_at_accelerator(r);
+	look_at_shares(r);
 	look_at_store(ctx, r);
 	look_at_keys(ctx, r);
 	look_at_variables(r);

@@ -10,6 +10,7 @@
 // QEMU that outlives us before it is set up (kill -9 of `create`) is found by `rm`, and ended before its folder goes.
 #include "internal.h"
 
+#include "../owner.h"
 #include "../ports.h"
 #include "../run.h"
 #include "lib/alloc.h"
@@ -79,10 +80,11 @@ static int wait_for_greeting(const struct machine *m, pid_t *pid, struct qmp *q,
 struct child {
 	int pid_fd;
 	pid_t parent;
+	const struct owner *owner; // NULL: files keep the host's numbers
 };
 
 // In the child, before it becomes QEMU: only async-signal-safe calls.
-static void write_pid(void *arg)
+static void prepare_child(void *arg)
 {
 	const struct child *child = arg;
 	char text[16];
@@ -94,6 +96,14 @@ static void write_pid(void *arg)
 	// Without its pid file, or without us, nobody would ever find it.
 	if (write(child->pid_fd, text + at, sizeof(text) - at) < 0 || getppid() != child->parent)
 		_exit(1);
+	if (child->owner && owner_enter(child->owner) < 0)
+		_exit(1);
+}
+
+// The helper of bridges is a set-uid program.
+static bool maps_owner(const struct machine *m)
+{
+	return qemu_has_shares(m) && !qemu_has_own_address(m) && owner_matters(geteuid()) && owner_allowed();
 }
 
 static int spawn(const struct machine *m, const struct qemu_how *how, int log, struct error *err)
@@ -102,9 +112,13 @@ static int spawn(const struct machine *m, const struct qemu_how *how, int log, s
 	cleanup_strv struct strv argv = STRV_INIT;
 	cleanup_close int pid_fd = open(pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	struct child child = { .pid_fd = pid_fd, .parent = getpid() };
+	struct owner owner;
 
 	if (pid_fd < 0)
 		return error_set(err, errno, "make %s", pid_file);
+	owner_plan(geteuid(), getegid(), &owner);
+	if (maps_owner(m))
+		child.owner = &owner;
 	qemu_command(m, how, &argv);
 	struct proc_spec spec = { .argv = (const char *const *)strv_argv(&argv),
 				  .cwd = m->dir,
@@ -113,7 +127,7 @@ static int spawn(const struct machine *m, const struct qemu_how *how, int log, s
 				  .errs = PROC_FD,
 				  .err_fd = log,
 				  .own_session = true,
-				  .child_setup = write_pid,
+				  .child_setup = prepare_child,
 				  .child_arg = &child };
 	run_log(spec.argv);
 	pid_t pid = proc_spawn(&spec, err);

@@ -3,7 +3,7 @@
 //
 // Theory of operation. A share is a folder and a name, which says where the guest mounts it (at "/" and the name). QEMU
 // serves it over 9p as the user who runs it (security_model=none): what a container writes belongs to that user,
-// whatever it believes itself to be, and nothing here needs root. A name too long for a mount tag goes into a file that
+// whatever it believes itself to be, and nothing here needs root. The guest sees that user's files as docker's (../owner.h). A name too long for a mount tag goes into a file that
 // QEMU hands to the guest (HACKING.md, "What the host hands to a machine").
 //
 // QEMU does not save a machine that has a 9p share mounted: what the guest holds open lives in QEMU alone. So `save`
