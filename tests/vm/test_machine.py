@@ -177,12 +177,6 @@ def init_script(machine):
         'ssh', machine.name, 'docker version', check=False).returncode == 0)
 
 
-@story.test('an idle machine runs what it needs and nothing else, from an image no larger than it was')
-def idle(machine):
-    programs = machine.ssh('sudo sh -c "readlink /proc/[0-9]*/exe"').split()
-    note(' '.join(programs))
-
-
 @story.test('boot-timeline tells the boot as text and as JSON')
 def timeline(machine):
     text = machine.ssh('boot-timeline')
