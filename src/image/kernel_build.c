@@ -316,7 +316,7 @@ static int compile(struct build *b, struct error *err)
 	int64_t start = clock_ms();
 	int r;
 
-	log_info("Building the kernel with %d jobs; a quarter of an hour on two processors", b->spec->jobs);
+	log_info("Building the kernel with %d jobs; up to an hour on two processors", b->spec->jobs);
 	r = run_make(b, (const char *const[]){ "bzImage", "modules", NULL }, err);
 	if (r == 0)
 		log_info("Built in %lld minutes", (long long)(clock_ms() - start) / 60000);
