@@ -347,6 +347,21 @@ static void alias_appeared(struct init *in, const char *alias)
 		in->aliases_due_ms = clock_ms() + (loaded ? HOTPLUG_DELAY_MS : COLDPLUG_DELAY_MS);
 }
 
+// A device that a service waits for. While the service's own step is to come, that will find it.
+static void device_appeared(struct init *in, const char *name)
+{
+	for (size_t i = 0; i < in->boot->service_count; i++) {
+		const struct service_row *row = in->boot->services[i];
+		const struct step_run *step = row->after ? steps_find(&in->steps, row->name) : NULL;
+		struct error err = ERROR_INIT;
+
+		if (!row->device || strncmp(name, row->device, strlen(row->device)) != 0 || in->closing)
+			continue;
+		if (step && step->state == STEP_DONE && services_start_row(&in->services, row, &err) < 0)
+			log_warn("%s: %s", row->name, err.msg);
+	}
+}
+
 static void on_uevent(int fd, void *arg)
 {
 	struct init *in = arg;
@@ -362,6 +377,8 @@ static void on_uevent(int fd, void *arg)
 			network_changed(in, &event);
 		if (event.devname && added && strncmp(event.devname, "input/event", 11) == 0)
 			add_button(in, event.devname + strlen("input/"));
+		if (event.devname && (added || strcmp(event.action, "change") == 0)) // a port's name comes as a change
+			device_appeared(in, event.devname);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include "extensions.h"
 #include "home.h"
 #include "hostname.h"
+#include "hypervisor.h"
 #include "init.h"
 #include "layers.h"
 #include "lib/alloc.h"
@@ -76,7 +77,7 @@ static const struct step boot_steps[] = {
 // When each starts is its own row's `after`.
 static const struct service_row *const boot_services[] = {
 	&dhcp_service,    &containerd_service, &dockerd_service, &sshd_service,
-	&console_service, &ntp_service,        &cron_service,
+	&console_service, &ntp_service,        &cron_service,    &qemu_agent_service,
 };
 
 static const struct boot boot = {

@@ -36,6 +36,7 @@ struct service_row {
 	const char *after; // boot steps that come first; NULL: not started by the boot
 	void (*instances)(const struct guest *g,
 			  struct strv *ret); // arguments to start with; NULL: one without argument
+	const char *device; // devices whose names begin so: when one appears later, the instances are looked at again
 	const char *log; // output is appended to this file; NULL: to the boot log
 	int oom_score; // oom_score_adj
 	int stop_signal; // 0: SIGTERM

@@ -8,6 +8,7 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "mountinfo.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -60,37 +61,16 @@ static bool is_kept(const char *path)
 	return false;
 }
 
-// mountinfo writes blanks and such in names as three octal digits.
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (char *p = text; *p; p++) {
-		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' && p[3] >= '0' &&
-		    p[3] <= '7') {
-			*to++ = (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0'));
-			p += 3;
-		} else {
-			*to++ = *p;
-		}
-	}
-	*to = '\0';
-}
-
 void shutdown_plan(const char *mountinfo, struct strv *ret)
 {
 	cleanup_strv struct strv lines = STRV_INIT;
 
 	strv_split(&lines, mountinfo, "\n");
 	for (size_t i = lines.count; i > 0; i--) {
-		cleanup_strv struct strv fields = STRV_INIT;
+		struct mountinfo mount;
 
-		strv_split(&fields, lines.items[i - 1], " ");
-		if (fields.count < 5)
-			continue;
-		unescape(fields.items[4]);
-		if (!is_kept(fields.items[4]))
-			strv_push(ret, fields.items[4]);
+		if (mountinfo_split(lines.items[i - 1], &mount) && !is_kept(mount.place))
+			strv_push(ret, mount.place);
 	}
 }
 
@@ -101,7 +81,7 @@ static size_t unmount_round(bool last)
 	struct error err = ERROR_INIT;
 	size_t left = 0;
 
-	if (file_read("/proc/self/mountinfo", 4 * 1024 * 1024, &text, &err) < 0) {
+	if (file_read(MOUNTINFO_FILE, MOUNTINFO_MAX, &text, &err) < 0) {
 		log_error("%s", err.msg);
 		return 0;
 	}

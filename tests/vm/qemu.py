@@ -103,11 +103,12 @@ class Qemu:
              '-nic', f'{self.network},hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22,'
              f'hostfwd=tcp:127.0.0.1:{self.engine_port}-:2376', *self.disks, *boot],
             cwd=self.folder, stdin=subprocess.DEVNULL, stderr=open(self.folder / 'stderr', 'wb'))
-        self.serial = self._connect('console')
+        self.serial = self.connect('console')
         self.began = time.monotonic()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def _connect(self, name):
+    def connect(self, name):
+        """A connection to one of QEMU's sockets in the folder."""
         path = os.path.relpath(self.folder / name)
         plug = socket.socket(socket.AF_UNIX)
 
@@ -162,7 +163,7 @@ class Qemu:
 
     def qmp(self, execute, **arguments):
         """Runs one monitor command and returns its answer."""
-        with self._connect('monitor') as plug, plug.makefile('rw') as stream:
+        with self.connect('monitor') as plug, plug.makefile('rw') as stream:
             plug.settimeout(20)
             stream.readline()
             answer = None

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The clock: servers of DHCP and of the profile, a machine that was stopped; and servers that never answer hold up nothing."""
+"""The clock: servers of DHCP and of the profile, a machine that was stopped; and servers that never answer hold up nothing.
+QEMU's guest agent, which sets the clock among other things."""
 import queue
 import re
 import threading
 import time
 
+from agent import NAME, OPTIONS as AGENT, PORT, Agent
 from lan import CLIENT, SERVER, Lan
 from qemu import KERNEL, Qemu
 from tap import Story, contains, equal, finish, note, within
@@ -50,7 +52,7 @@ class Clock:
 
 @story.test('a DHCP server that never answers and time servers that never answer hold up nothing', vital=True)
 def mute_servers(qemu):
-    qemu.start(*KERNEL, *qemu.lan.options)
+    qemu.start(*KERNEL, *qemu.lan.options, *AGENT)
     note(f'docker answers after {qemu.wait_engine(300):.1f} s')
     within(30, 'eth1 was asked for', lambda: qemu.lan.dhcp_questions > 0)
     equal(qemu.ssh('ip -4 -o addr show eth1').stdout, '', 'address of eth1')
@@ -93,12 +95,15 @@ def stopped(qemu):
     note(qemu.ssh('docker --tlsverify -H tcp://127.0.0.1:2376 version --format "{{.Server.Version}}"').stdout)
 
 
-@story.test('PID 1 does not wake up often to keep the time')
+@story.test('PID 1 does not wake up often to keep the time, and a guest agent whom nobody asks not at all')
 def wakeups(qemu):
-    count = 'grep ^voluntary /proc/1/status | tr -dc 0-9'
-    found = qemu.ssh(f'a=$({count}); sleep 20; b=$({count}); echo $((b - a))').stdout.strip()
-    note(f'{found} times in 20 s')
-    assert 1 <= int(found) <= 12, f'{found} wake-ups in 20 s'
+    count = 'for p in 1 $(pidof b2d-qemu-agent); do grep ^voluntary /proc/$p/status | tr -dc 0-9; echo; done'
+    found = qemu.ssh(f'{count}; sleep 20; {count}').stdout.split()
+    equal(len(found), 4, 'counts of PID 1 and the agent')
+    before, agent_before, after, agent_after = map(int, found)
+    note(f'{after - before} times in 20 s')
+    assert 1 <= after - before <= 12, f'{after - before} wake-ups in 20 s'
+    equal(agent_after, agent_before, 'wake-ups of the agent')
 
 
 @story.test('NTP_SERVER in the profile is asked instead, and a blank one turns it off')
@@ -108,6 +113,67 @@ def by_profile(qemu):
         qemu.restart_engine(f"NTP_SERVER='{value}'\n")
         within(30, f'the servers are {servers}', lambda want=servers: qemu.ssh(
             'p=$(pidof b2d-sntp) && tr "\\0" " " </proc/$p/cmdline', check=False).stdout.split()[1:] == want)
+
+
+@story.test('the guest agent tells name, addresses and system, and runs no programs')
+def agent_facts(qemu):
+    with Agent(qemu) as agent:
+        equal(agent.ask('guest-ping'), {}, 'guest-ping')
+        names = [row['name'] for row in agent.ask('guest-info')['supported_commands']]
+        equal('guest-exec' in names, False, 'guest-exec among the commands')
+        equal(agent.error('guest-exec', path='/bin/true'), 'CommandNotFound', 'guest-exec')
+        equal(agent.ask('guest-get-osinfo')['id'], 'boot2docker', 'os id')
+        equal(agent.ask('guest-get-host-name'), {'host-name': 'boot2docker'}, 'host name')
+        nets = {net['name']: net for net in agent.ask('guest-network-get-interfaces')}
+        contains([(a['ip-address'], a['prefix']) for a in nets['eth0']['ip-addresses']], ('10.0.2.15', 24), 'eth0')
+        equal(nets['eth1']['hardware-address'], qemu.ssh('cat /sys/class/net/eth1/address').stdout.strip(), 'eth1')
+        assert nets['eth0']['statistics']['rx-bytes'] > 0, nets['eth0']
+
+
+@story.test('the guest agent sets the clock, by a time that the host gives and by the hardware clock')
+def agent_clock(qemu):
+    with Agent(qemu) as agent, Clock(qemu) as clock:
+        agent.ask('guest-set-time', time=(int(time.time()) + 7200) * 1000000000)
+        clock.right_within(5, 7200)
+        assert abs(agent.ask('guest-get-time') / 1e9 - time.time() - 7200) < 5, 'guest-get-time'
+        qemu.ssh('sudo date -s 2020-01-01')
+        agent.ask('guest-set-time')
+        clock.right_within(5, 7200)
+        agent.ask('guest-set-time', time=int(time.time()) * 1000000000)
+        clock.right_within(5)
+
+
+@story.test('frozen disks take nothing until they are thawed, also when the agent dies')
+def agent_freeze(qemu):
+    for let_go in (lambda agent: equal(agent.ask('guest-fsfreeze-thaw'), 1, 'thawed'),
+                   lambda agent: qemu.ssh('sudo kill -KILL $(pidof b2d-qemu-agent)')):
+        with Agent(qemu) as agent:
+            equal(agent.ask('guest-fsfreeze-freeze'), 1, 'frozen')
+            equal(agent.ask('guest-fsfreeze-status'), 'frozen', 'status')
+            writer = qemu.ssh_process('sudo dd if=/dev/zero of=/mnt/vda1/frozen bs=4k count=1 conv=fsync && echo written')
+            time.sleep(3)
+            equal(writer.poll(), None, 'exit status of a writer while frozen')
+            let_go(agent)
+            equal(writer.communicate(timeout=60)[0], 'written\n', 'the writer')
+    with Agent(qemu) as agent:
+        equal(agent.ask('guest-fsfreeze-status'), 'thawed', 'status of the agent after it')
+
+
+@story.test('the guest agent ends with its port, and comes back when one is plugged in')
+def agent_plug(qemu):
+    qemu.qmp('device_del', id=PORT)
+    within(30, 'the agent has ended', lambda: qemu.ssh('pidof b2d-qemu-agent', check=False).returncode != 0)
+    qemu.qmp('device_add', driver='virtserialport', chardev='agent', id=PORT, name=NAME)
+    with Agent(qemu) as agent:
+        equal(agent.ask('guest-ping'), {}, 'guest-ping')
+
+
+@story.test('the guest agent shuts the machine down')
+def agent_shutdown(qemu):
+    with Agent(qemu) as agent:
+        agent.send('guest-shutdown')
+        equal(agent.is_silent(60), True, 'no answer')
+    within(90, 'the machine is off', lambda: qemu.process.poll() is not None)
 
 
 if __name__ == '__main__':

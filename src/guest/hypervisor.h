@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each hypervisor wants to run in its guests: services that start where its device is seen, and only there.
+#pragma once
+
+#include "services.h"
+
+extern const struct service_row qemu_agent_service;
