@@ -3,6 +3,8 @@
 #include "hypervisor.h"
 
 #include "lib/alloc.h"
+#include "lib/file.h"
+#include "vbox.h"
 
 #include <dirent.h>
 #include <string.h>
@@ -44,4 +46,33 @@ const struct service_row qemu_agent_service = {
 	.after = "engine-ready",
 	.device = "vport",
 	.instances = list_agent_ports,
+};
+
+static void add_device(const struct guest *g, const char *name, struct strv *ret)
+{
+	cleanup_free char *path = xasprintf("%s/dev/%s", g->root, name);
+
+	if (file_exists(path))
+		strv_push(ret, name);
+}
+
+static void list_virtualbox(const struct guest *g, struct strv *ret)
+{
+	add_device(g, VBOX_DEVICE, ret);
+}
+
+static int prepare_virtualbox(struct guest *g, struct launch *launch, struct error *err)
+{
+	(void)g;
+	(void)err;
+	strv_push(&launch->argv, GUEST_PROGRAMS "/b2d-virtualbox");
+	return 0;
+}
+
+const struct service_row virtualbox_service = {
+	.name = "virtualbox",
+	.prepare = prepare_virtualbox,
+	.after = "engine-ready",
+	.device = VBOX_DEVICE,
+	.instances = list_virtualbox,
 };

@@ -5,3 +5,4 @@
 #include "services.h"
 
 extern const struct service_row qemu_agent_service;
+extern const struct service_row virtualbox_service;

@@ -108,17 +108,25 @@ int modules_load(const struct strv *aliases, struct error *err)
 	return r < 0 ? r : 0;
 }
 
-// PCI class 02: network controllers (PCI Code and ID Assignment Specification).
-static bool is_network_card(int devices, const char *name)
+static bool attribute_begins(int devices, const char *name, const char *attribute, const char *start)
 {
-	cleanup_free char *path = xasprintf("%s/class", name);
+	cleanup_free char *path = xasprintf("%s/%s", name, attribute);
 	cleanup_close int fd = openat(devices, path, O_RDONLY | O_CLOEXEC);
 	char text[16] = "";
 
-	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && strncmp(text, "0x02", 4) == 0;
+	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && strncmp(text, start, strlen(start)) == 0;
 }
 
-static void scan_network_cards(const struct guest *g, struct strv *seen, struct strv *ret_new)
+// What the boot waits for beside disks: network controllers (PCI class 02, PCI Code and ID Assignment Specification), and the
+// device by which VirtualBox tells of its shares (80ee:cafe).
+static bool is_wanted_early(int devices, const char *name)
+{
+	return attribute_begins(devices, name, "class", "0x02") ||
+	       (attribute_begins(devices, name, "vendor", "0x80ee") &&
+		attribute_begins(devices, name, "device", "0xcafe"));
+}
+
+static void scan_early_cards(const struct guest *g, struct strv *seen, struct strv *ret_new)
 {
 	cleanup_free char *path = guest_path(g, "/sys/bus/pci/devices");
 	DIR *dir = opendir(path);
@@ -127,7 +135,7 @@ static void scan_network_cards(const struct guest *g, struct strv *seen, struct 
 	if (!dir)
 		return;
 	while ((entry = readdir(dir)))
-		if (is_network_card(dirfd(dir), entry->d_name) && !has_driver(dirfd(dir), entry->d_name))
+		if (is_wanted_early(dirfd(dir), entry->d_name) && !has_driver(dirfd(dir), entry->d_name))
 			scan_device(dirfd(dir), entry->d_name, seen, ret_new);
 	closedir(dir);
 }
@@ -204,7 +212,7 @@ int modules_for_virtio(struct guest *g, struct error *err)
 	cleanup_strv struct strv seen = STRV_INIT, aliases = STRV_INIT;
 
 	scan_bus(virtio, true, &seen, &aliases);
-	scan_network_cards(g, &seen, &aliases);
+	scan_early_cards(g, &seen, &aliases);
 	if (file_exists(firmware))
 		strv_push(&aliases, "qemu_fw_cfg");
 	modules_drop_builtin(g, &aliases);

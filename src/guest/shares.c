@@ -7,7 +7,7 @@
 // but it may come from anybody who talked somebody into sharing a folder: it decides where in our file system something is
 // mounted, so what would hide a part of the system is refused, and the way to the place is walked without following symbolic
 // links, of which a share that is mounted already may be full. Names that are too long for a tag come in a file of the
-// firmware's (HACKING.md, "What the host hands to a machine").
+// firmware's (HACKING.md, "What the host hands to a machine"). VirtualBox tells the names of its shares when it is asked.
 #include "shares.h"
 
 #include "lib/alloc.h"
@@ -27,6 +27,7 @@
 // msize: the largest message that the kernel's virtio transport takes. mmap: what a host changes is seen when a file is opened,
 // and programs may map files for writing, as databases do.
 #define OPTIONS_9P "trans=virtio,version=9p2000.L,msize=512000,cache=mmap,access=any,dfltuid=1000,dfltgid=50"
+#define OPTIONS_VBOXSF "nls=utf8,uid=1000,gid=50"
 
 // Places that a share may neither take, nor lie in, nor be above.
 static const char *const kept[] = {
@@ -169,6 +170,26 @@ static void add_tags(const struct guest *g, struct shares *s, const char *names,
 		closedir(dir);
 }
 
+// Those that are to be mounted by themselves. Besides, people expect the users' folder of their host, by one of these names.
+static void add_virtualbox(struct shares *s, const struct vbox *v)
+{
+	static const char *const users[] = { "Users", "/Users", "c/Users", "/c/Users", "c:/Users" };
+	cleanup_strv struct strv all = STRV_INIT, names = STRV_INIT;
+	struct error err = ERROR_INIT;
+	size_t i = 0;
+
+	if (vbox_share_names(v, true, &names, &err) < 0 || vbox_share_names(v, false, &all, &err) < 0) {
+		log_warn("VirtualBox's shares are not mounted: %s", err.msg);
+		return;
+	}
+	while (i < ARRAY_SIZE(users) && !strv_contains(&all, users[i]))
+		i++;
+	if (i < ARRAY_SIZE(users) && !strv_contains(&names, users[i]))
+		strv_push(&names, users[i]);
+	for (i = 0; i < names.count; i++)
+		add_share(s, "", "vboxsf", names.items[i]);
+}
+
 // `c/Users` comes before `/c/Users`, and that before `c:/Users`.
 static int rank(const char *name)
 {
@@ -201,7 +222,7 @@ static void drop_doubles(struct shares *s)
 	s->count = kept_count;
 }
 
-void shares_plan(const struct guest *g, struct shares *ret)
+void shares_plan(const struct guest *g, const struct vbox *v, struct shares *ret)
 {
 	cleanup_free char *path = guest_path(g, NAMES_FILE);
 	cleanup_buf struct buf names = BUF_INIT;
@@ -210,9 +231,16 @@ void shares_plan(const struct guest *g, struct shares *ret)
 	(void)!file_read(path, NAMES_MAX, &names, NULL); // most machines have none
 	add_tags(g, ret, buf_str(&names), "9p", "/sys/bus/virtio/drivers/9pnet_virtio", "mount_tag");
 	add_tags(g, ret, buf_str(&names), "virtiofs", "/sys/fs/virtiofs", "tag");
+	if (v)
+		add_virtualbox(ret, v);
 	if (ret->count > 1)
 		qsort(ret->list, ret->count, sizeof(*ret->list), by_place);
 	drop_doubles(ret);
+}
+
+static const char *options_of(const struct share *s)
+{
+	return strcmp(s->type, "9p") == 0 ? OPTIONS_9P : strcmp(s->type, "vboxsf") == 0 ? OPTIONS_VBOXSF : NULL;
 }
 
 static int mount_share(const struct guest *g, const struct share *s, struct error *err)
@@ -224,7 +252,7 @@ static int mount_share(const struct guest *g, const struct share *s, struct erro
 	if (fd < 0)
 		return fd;
 	place = xasprintf("/proc/self/fd/%d", fd);
-	if (mount(s->tag, place, s->type, MS_NOSUID | MS_NODEV, strcmp(s->type, "9p") == 0 ? OPTIONS_9P : NULL) < 0)
+	if (mount(s->tag, place, s->type, MS_NOSUID | MS_NODEV, options_of(s)) < 0)
 		return error_set(err, errno, "mount it at %s", s->target);
 	log_info("share %s (%s) is at %s", s->name, s->type, s->target);
 	return 0;
@@ -232,10 +260,14 @@ static int mount_share(const struct guest *g, const struct share *s, struct erro
 
 int shares_mount(struct guest *g, struct error *err)
 {
+	struct vbox vbox = { .fd = -1 };
+	bool is_virtualbox = vbox_open(g, &vbox, NULL) == 0;
 	struct shares shares;
 	size_t failed = 0;
 
-	shares_plan(g, &shares);
+	shares_plan(g, is_virtualbox ? &vbox : NULL, &shares);
+	if (is_virtualbox)
+		vbox_close(&vbox);
 	for (size_t i = 0; i < shares.count; i++) {
 		struct error one = ERROR_INIT;
 

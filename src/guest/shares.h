@@ -3,6 +3,7 @@
 #pragma once
 
 #include "guest.h"
+#include "vbox.h"
 
 #include <stddef.h>
 
@@ -10,7 +11,7 @@ struct share {
 	char *tag; // what is given to mount(2) as its source
 	char *name; // what the host calls it
 	char *target; // where it is mounted, beneath the root: "/c/Users"
-	const char *type; // "9p", "virtiofs"
+	const char *type; // "9p", "virtiofs", "vboxsf"
 };
 
 struct shares {
@@ -27,6 +28,6 @@ int shares_mount(struct guest *g, struct error *err) MUST_CHECK;
 // would hide a part of the system.
 int share_target(const char *name, char **ret, struct error *err) MUST_CHECK;
 // What there is to mount, in the order to do it: a folder before what lies in it. Of several for one place the first of
-// `Users`, `/Users` (`c/Users`, `/c/Users`, `c:/Users`) is taken. What is refused is logged.
-void shares_plan(const struct guest *g, struct shares *ret);
+// `Users`, `/Users` (`c/Users`, `/c/Users`, `c:/Users`) is taken. What is refused is logged. `v`: VirtualBox's device, or NULL.
+void shares_plan(const struct guest *g, const struct vbox *v, struct shares *ret);
 void shares_done(struct shares *s);

@@ -91,7 +91,7 @@ static void a_machine_without_shares_has_none(void **state)
 	struct shares s;
 
 	(void)state;
-	shares_plan(&g, &s);
+	shares_plan(&g, NULL, &s);
 	assert_int_equal(s.count, 0);
 	assert_ok(shares_mount(&g, &err), &err);
 	assert_string_equal(buf_str(&log_text), "");
@@ -113,7 +113,7 @@ static void shares_are_found_sorted_and_doubles_dropped(void **state)
 	add_9p(5, "c/Users");
 	add_9p(6, "Users");
 	add_virtiofs(1, "data");
-	shares_plan(&g, &s);
+	shares_plan(&g, NULL, &s);
 	assert_int_equal(s.count, 4);
 	for (size_t i = 0; i < s.count; i++) {
 		assert_string_equal(s.list[i].target, targets[i]);
@@ -138,7 +138,7 @@ static void long_names_come_from_the_firmware(void **state)
 	add_9p(2, "b2d.share.2");
 	add_9p(3, "b2d.share.10");
 	add_9p(4, "b2d.share.3");
-	shares_plan(&g, &s);
+	shares_plan(&g, NULL, &s);
 	assert_int_equal(s.count, 3);
 	assert_string_equal(s.list[0].target, "/b2d.share.3"); // not in the file: its tag is its name
 	assert_string_equal(s.list[1].target, "/home/somebody/a folder with a long name");
@@ -159,7 +159,7 @@ static void hundreds_of_shares_are_bounded(void **state)
 
 		add_9p(i, name);
 	}
-	shares_plan(&g, &s);
+	shares_plan(&g, NULL, &s);
 	assert_int_equal(s.count, SHARES_MAX);
 	assert_contains(buf_str(&log_text), "more than 256 shares");
 	shares_done(&s);
