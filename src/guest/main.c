@@ -76,8 +76,8 @@ static const struct step boot_steps[] = {
 
 // When each starts is its own row's `after`.
 static const struct service_row *const boot_services[] = {
-	&dhcp_service, &containerd_service, &dockerd_service,    &sshd_service,       &console_service,
-	&ntp_service,  &cron_service,       &qemu_agent_service, &virtualbox_service,
+	&dhcp_service, &containerd_service, &dockerd_service,    &sshd_service, &console_service, &ntp_service,
+	&cron_service, &qemu_agent_service, &virtualbox_service, &xen_service,  &hyperv_service,  &vmware_service,
 };
 
 static const struct boot boot = {

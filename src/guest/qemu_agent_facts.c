@@ -4,7 +4,7 @@
 
 #include "lib/alloc.h"
 #include "lib/number.h"
-#include "lib/strv.h"
+#include "osrelease.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -102,21 +102,6 @@ json_t *agent_interfaces(const struct guest *g)
 	return list;
 }
 
-// The value of a line KEY=value or KEY="value"; NULL when there is none. Ends the line in place.
-static const char *release_value(char *line, const char *key)
-{
-	size_t len = strlen(key);
-	char *value = line + len + 1;
-
-	if (strncmp(line, key, len) != 0 || line[len] != '=')
-		return NULL;
-	if (*value == '"' || *value == '\'') {
-		value[1 + strcspn(value + 1, "\"'")] = '\0';
-		value++;
-	}
-	return value;
-}
-
 json_t *agent_osinfo(const struct guest *g)
 {
 	static const char *const fields[][2] = {
@@ -126,21 +111,17 @@ json_t *agent_osinfo(const struct guest *g)
 		{ "VERSION", "version" },
 		{ "VERSION_ID", "version-id" },
 	};
-	cleanup_free char *text = guest_read(g, "/etc/os-release");
-	cleanup_strv struct strv lines = STRV_INIT;
 	struct utsname kernel;
 	json_t *info;
 
 	uname(&kernel);
 	info = json_pack("{s:s, s:s, s:s}", "kernel-release", kernel.release, "kernel-version", kernel.version,
 			 "machine", kernel.machine);
-	strv_split(&lines, text ? text : "", "\n");
-	for (size_t i = 0; i < lines.count; i++)
-		for (size_t f = 0; f < ARRAY_SIZE(fields); f++) {
-			const char *value = release_value(lines.items[i], fields[f][0]);
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		cleanup_free char *value = osrelease_get(g, fields[i][0]);
 
-			if (value)
-				json_object_set_new(info, fields[f][1], json_text(value));
-		}
+		if (value)
+			json_object_set_new(info, fields[i][1], json_text(value));
+	}
 	return info;
 }

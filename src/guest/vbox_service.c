@@ -15,6 +15,7 @@
 
 #define TOLERANCE_MS 500
 #define FIRST_MS 1000 // a clock this far off at the start is wrong, by the RTC having local time for example
+#define GUEST_INFO "/VirtualBox/GuestInfo/"
 #define OF_NET "TRANSIENT, TRANSRESET" // gone with the machine's power
 
 bool vbox_clock_add(struct vbox_clock *c, const struct vbox_reading *r, int64_t *ret_ms)
@@ -41,31 +42,18 @@ bool vbox_clock_add(struct vbox_clock *c, const struct vbox_reading *r, int64_t 
 
 // --- properties
 
-struct wanted {
-	struct strv names, values;
-};
-
-static void want(struct wanted *w, char *name, const char *value)
-{
-	cleanup_free char *full = xasprintf("/VirtualBox/GuestInfo/%s", name);
-
-	free(name);
-	strv_push(&w->names, full);
-	strv_push(&w->values, value);
-}
-
-static void want_address(struct wanted *w, int number, const char *what, const struct sockaddr *address)
+static void want_address(struct told *w, int number, const char *what, const struct sockaddr *address)
 {
 	const struct sockaddr_in *in = (const void *)address;
 	char text[INET_ADDRSTRLEN] = "0.0.0.0";
 
 	if (in)
 		inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-	want(w, xasprintf("Net/%d/V4/%s", number, what), text);
+	told_addf(w, text, GUEST_INFO "Net/%d/V4/%s", number, what);
 }
 
 // Its first IPv4 address.
-static void want_v4(struct wanted *w, const struct ifaddrs *all, int number, const char *card)
+static void want_v4(struct told *w, const struct ifaddrs *all, int number, const char *card)
 {
 	for (const struct ifaddrs *one = all; one; one = one->ifa_next) {
 		if (!one->ifa_addr || one->ifa_addr->sa_family != AF_INET || strcmp(one->ifa_name, card) != 0)
@@ -77,7 +65,7 @@ static void want_v4(struct wanted *w, const struct ifaddrs *all, int number, con
 	}
 }
 
-static void want_card(const struct guest *g, struct wanted *w, const struct ifaddrs *all, int number, const char *card)
+static void want_card(const struct guest *g, struct told *w, const struct ifaddrs *all, int number, const char *card)
 {
 	cleanup_free char *address_path = xasprintf("/sys/class/net/%s/address", card);
 	cleanup_free char *state_path = xasprintf("/sys/class/net/%s/operstate", card);
@@ -87,13 +75,13 @@ static void want_card(const struct guest *g, struct wanted *w, const struct ifad
 	for (const char *p = address ? address : ""; *p; p++)
 		if (*p != ':')
 			buf_putc(&mac, (char)toupper((unsigned char)*p));
-	want(w, xasprintf("Net/%d/Name", number), card);
-	want(w, xasprintf("Net/%d/MAC", number), buf_str(&mac));
-	want(w, xasprintf("Net/%d/Status", number), state && strcmp(state, "up") == 0 ? "Up" : "Down");
+	told_addf(w, card, GUEST_INFO "Net/%d/Name", number);
+	told_addf(w, buf_str(&mac), GUEST_INFO "Net/%d/MAC", number);
+	told_addf(w, state && strcmp(state, "up") == 0 ? "Up" : "Down", GUEST_INFO "Net/%d/Status", number);
 	want_v4(w, all, number, card);
 }
 
-static void collect(const struct guest *g, struct wanted *w)
+static void collect(const struct guest *g, struct told *w)
 {
 	cleanup_strv struct strv cards = STRV_INIT;
 	cleanup_free char *count = NULL;
@@ -101,9 +89,9 @@ static void collect(const struct guest *g, struct wanted *w)
 	struct utsname kernel;
 
 	uname(&kernel);
-	want(w, xstrdup("OS/Product"), "Linux");
-	want(w, xstrdup("OS/Release"), kernel.release);
-	want(w, xstrdup("OS/Version"), kernel.version);
+	told_add(w, GUEST_INFO "OS/Product", "Linux");
+	told_add(w, GUEST_INFO "OS/Release", kernel.release);
+	told_add(w, GUEST_INFO "OS/Version", kernel.version);
 	network_list_ethernet(g, &cards);
 	if (getifaddrs(&all) < 0)
 		all = NULL;
@@ -112,43 +100,27 @@ static void collect(const struct guest *g, struct wanted *w)
 	if (all)
 		freeifaddrs(all);
 	count = xasprintf("%zu", cards.count);
-	want(w, xstrdup("Net/Count"), count);
+	told_add(w, GUEST_INFO "Net/Count", count);
 }
 
-static const char *value_of(const struct strv *names, const struct strv *values, const char *name)
+struct teller {
+	const struct vbox *v;
+	uint32_t client;
+};
+
+static int tell(void *arg, const char *name, const char *value, struct error *err)
 {
-	for (size_t i = 0; i < names->count; i++)
-		if (strcmp(names->items[i], name) == 0)
-			return values->items[i];
-	return NULL;
+	const struct teller *t = arg;
+
+	if (!value)
+		return vbox_delete_property(t->v, t->client, name, err);
+	return vbox_set_property(t->v, t->client, name, value, strstr(name, "/Net/") ? OF_NET : "", err);
 }
 
-void vbox_told_done(struct vbox_told *told)
+int vbox_tell(const struct guest *g, const struct vbox *v, uint32_t client, struct told *told, struct error *err)
 {
-	strv_done(&told->names);
-	strv_done(&told->values);
-}
+	struct told wanted = TOLD_INIT;
 
-int vbox_tell(const struct guest *g, const struct vbox *v, uint32_t client, struct vbox_told *told, struct error *err)
-{
-	struct wanted w = { .names = STRV_INIT };
-	int r = 0;
-
-	collect(g, &w);
-	for (size_t i = 0; r == 0 && i < told->names.count; i++)
-		if (!value_of(&w.names, &w.values, told->names.items[i]))
-			r = vbox_delete_property(v, client, told->names.items[i], err);
-	for (size_t i = 0; r == 0 && i < w.names.count; i++) {
-		const char *before = value_of(&told->names, &told->values, w.names.items[i]);
-
-		if (!before || strcmp(before, w.values.items[i]) != 0)
-			r = vbox_set_property(v, client, w.names.items[i], w.values.items[i],
-					      strstr(w.names.items[i], "/Net/") ? OF_NET : "", err);
-	}
-	vbox_told_done(told);
-	if (r == 0)
-		*told = (struct vbox_told){ .names = w.names, .values = w.values };
-	else
-		vbox_told_done(&(struct vbox_told){ .names = w.names, .values = w.values });
-	return r;
+	collect(g, &wanted);
+	return told_update(told, &wanted, tell, &(struct teller){ v, client }, err);
 }

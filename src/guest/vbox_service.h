@@ -2,6 +2,7 @@
 // What VirtualBox's host is told by its guest, and what the guest learns from it while it runs.
 #pragma once
 
+#include "told.h"
 #include "vbox.h"
 
 struct vbox_clock {
@@ -18,11 +19,6 @@ struct vbox_reading {
 // that the machine missed. Else the clock is left to NTP: a host whose clock is wrong does no harm.
 bool vbox_clock_add(struct vbox_clock *c, const struct vbox_reading *r, int64_t *ret_ms);
 
-struct vbox_told {
-	struct strv names, values; // properties that the host has from us
-};
-
-// Tells the host what has changed of the system's name and of its Ethernet cards (/VirtualBox/GuestInfo/…).
-int vbox_tell(const struct guest *g, const struct vbox *v, uint32_t client, struct vbox_told *told,
+// Tells the host what has changed of the system's name and of its Ethernet cards (/VirtualBox/GuestInfo/…). Returns how much.
+int vbox_tell(const struct guest *g, const struct vbox *v, uint32_t client, struct told *told,
 	      struct error *err) MUST_CHECK;
-void vbox_told_done(struct vbox_told *told);

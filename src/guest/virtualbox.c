@@ -6,12 +6,10 @@
 #include "child.h"
 #include "lib/alloc.h"
 #include "lib/log.h"
+#include "news.h"
 #include "vbox_service.h"
 
 #include <errno.h>
-#include <linux/rtnetlink.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #define PAUSE_MS 10000
@@ -40,32 +38,11 @@ static int follow_clock(const struct vbox *v, struct vbox_clock *clock, struct e
 	return 0;
 }
 
-// A socket that can be read when an IPv4 address has come or gone.
-static int open_address_news(void)
-{
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR };
-	cleanup_close int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -1;
-	return take_fd(&fd);
-}
-
-static void wait_for_news(int news)
-{
-	struct pollfd readable = { .fd = news, .events = POLLIN };
-	char message[4096];
-
-	if (poll(&readable, 1, PAUSE_MS) > 0)
-		while (recv(news, message, sizeof(message), 0) > 0)
-			;
-}
-
 static int serve(const struct guest *g, struct error *err)
 {
-	cleanup_close int news = open_address_news();
+	cleanup_close int news = news_open();
 	struct vbox_clock clock = { .is_known = false };
-	struct vbox_told told = { .names = STRV_INIT };
+	struct told told = TOLD_INIT;
 	uint32_t client = 0;
 	struct vbox v;
 	int r = vbox_open(g, &v, err);
@@ -73,14 +50,14 @@ static int serve(const struct guest *g, struct error *err)
 	if (r < 0)
 		return r;
 	r = vbox_connect(&v, VBOX_PROPERTIES, &client, err);
-	while (r == 0) {
+	while (r >= 0) {
 		r = follow_clock(&v, &clock, err);
 		if (r == 0)
 			r = vbox_tell(g, &v, client, &told, err);
-		if (r == 0)
-			wait_for_news(news);
+		if (r >= 0)
+			news_wait(news, PAUSE_MS);
 	}
-	vbox_told_done(&told);
+	told_done(&told);
 	vbox_close(&v);
 	return r;
 }

@@ -218,7 +218,7 @@ static void a_machine_that_was_stopped_gets_its_time_back(void **state)
 static void the_host_is_told_what_has_changed(void **state)
 {
 	const struct guest g = { .root = root };
-	struct vbox_told told = { .names = STRV_INIT };
+	struct told told = TOLD_INIT;
 	uint32_t client = 0;
 
 	(void)state;
@@ -253,7 +253,7 @@ static void the_host_is_told_what_has_changed(void **state)
 static void addresses_are_told(void **state)
 {
 	const struct guest g = { .root = root };
-	struct vbox_told told = { .names = STRV_INIT };
+	struct told told = TOLD_INIT;
 	uint32_t client = 0;
 
 	(void)state;
@@ -265,7 +265,7 @@ static void addresses_are_told(void **state)
 		strv_contains(&host.properties, "/VirtualBox/GuestInfo/Net/0/V4/IP=127.0.0.1 (TRANSIENT, TRANSRESET)"));
 	assert_true(strv_contains(&host.properties,
 				  "/VirtualBox/GuestInfo/Net/0/V4/Netmask=255.0.0.0 (TRANSIENT, TRANSRESET)"));
-	vbox_told_done(&told);
+	told_done(&told);
 }
 
 // --- shares
