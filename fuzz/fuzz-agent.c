@@ -3,7 +3,8 @@
 #include "guest/qemu_agent.h"
 #include "guest/qemu_agent_reader.h"
 #include "lib/json.h"
-#include "lib/log.h"
+
+#include "quiet.h"
 
 #include <assert.h>
 
@@ -30,13 +31,6 @@ static int freeze(const char *place, bool frozen, struct error *err)
 	return 0;
 }
 
-static void drop_line(enum log_level level, const char *line, void *arg)
-{
-	(void)level;
-	(void)line;
-	(void)arg;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct agent_system system = { .control = control, .set_clock = set_clock, .freeze = freeze };
@@ -44,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct agent agent = { .guest = &guest, .system = &system };
 	struct agent_reader reader = { .depth = 0 };
 
-	log_set_sink(drop_line, NULL);
+	be_quiet();
 	for (size_t i = 0; i < size; i++) {
 		cleanup_buf struct buf answer = BUF_INIT;
 

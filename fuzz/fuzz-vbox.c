@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fuzzes what VirtualBox's host answers about its shares: each answer is the next bytes of the input, wherever they fit.
 #include "guest/vbox.h"
-#include "lib/log.h"
+
+#include "quiet.h"
 
 #include <assert.h>
 #include <string.h>
@@ -35,19 +36,12 @@ static int answer(const struct vbox *v, unsigned long number, void *data)
 	return 0;
 }
 
-static void drop_line(enum log_level level, const char *line, void *arg)
-{
-	(void)level;
-	(void)line;
-	(void)arg;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct vbox device = { .request = answer, .fd = -1 };
 	cleanup_strv struct strv names = STRV_INIT;
 
-	log_set_sink(drop_line, NULL);
+	be_quiet();
 	input = data;
 	left = size;
 	assert(vbox_share_names(&device, true, &names, NULL) == 0);

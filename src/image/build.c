@@ -98,6 +98,8 @@ static int fetch_packages(struct build *b, struct error *err)
 	int r;
 
 	r = apt_prepare(&b->spec->apt, err);
+	if (r == 0)
+		r = additions_packages(b->spec->additions, &b->spec->apt, &b->manifest, err);
 	if (r == 0 && is_built)
 		b->kernel_package = xstrdup(KERNEL_PACKAGE);
 	else if (r == 0)
@@ -163,14 +165,15 @@ static int compose_trees(struct build *b, struct error *err)
 	r = users_read(users_path, &b->users, err);
 	if (r < 0)
 		return r;
-	return compose(&(struct compose_spec){ .manifest = &b->manifest,
-					       .packages = &b->packages,
-					       .users = b->users,
-					       .programs = b->spec->programs,
-					       .scratch = b->work,
-					       .values = b->values,
-					       .epoch = b->spec->epoch },
-		       b->root, b->initrd, err);
+	r = compose(&(struct compose_spec){ .manifest = &b->manifest,
+					    .packages = &b->packages,
+					    .users = b->users,
+					    .programs = b->spec->programs,
+					    .scratch = b->work,
+					    .values = b->values,
+					    .epoch = b->spec->epoch },
+		    b->root, b->initrd, err);
+	return r < 0 ? r : additions_files(b->spec->additions, &b->manifest, b->spec->epoch, b->root, err);
 }
 
 static int add_kernel(struct build *b, struct error *err)
@@ -270,6 +273,8 @@ static int make_initrd(struct build *b, struct error *err)
 
 	for (size_t i = 0; r == 0 && i < b->manifest.layer_count; i++)
 		r = make_layer(b, i, err);
+	if (r == 0)
+		r = additions_extensions(b->spec->additions, b->initrd, err);
 	if (r == 0)
 		r = file_writer_open(&w, path, 0644, err);
 	if (r == 0)

@@ -85,6 +85,36 @@ static int rule_file(const struct composer *c, const struct rule *rule, struct e
 	return r;
 }
 
+// What a package's scripts would have made of it is not known: its links may lead nowhere.
+static int take_as_it_is(const struct composer *c, const struct rule *rule, const struct deb_entry *entry,
+			 const struct package *p, struct error *err)
+{
+	struct node *node;
+	int r = compose_take(p, entry, rule->layer, tree_of(c, rule), err);
+
+	if (r < 0 || entry->type != S_IFLNK)
+		return r;
+	r = tree_lookup(tree_of(c, rule), entry->path, false, &node, err);
+	if (r == 0)
+		node->may_dangle = true;
+	return r;
+}
+
+static int rule_all(const struct composer *c, const struct rule *rule, struct error *err)
+{
+	const struct package *p = packages_find(c->spec->packages, rule->package);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < p->deb.count; i++) {
+		const struct deb_entry *entry = &p->deb.entries[i];
+		bool is_inside = strncmp(entry->path, "/usr/", 5) == 0 || strncmp(entry->path, "/etc/", 5) == 0;
+
+		if (entry->type != S_IFDIR && is_inside && !packages_is_documentation(entry->path))
+			r = take_as_it_is(c, rule, entry, p, err);
+	}
+	return r;
+}
+
 static int rule_concat(const struct composer *c, const struct rule *rule, struct error *err)
 {
 	const struct package *p = packages_find(c->spec->packages, rule->package);
@@ -327,9 +357,10 @@ static int rule_users(const struct composer *c, const struct rule *rule, struct 
 int compose(const struct compose_spec *spec, struct node *root, struct node *initrd, struct error *err)
 {
 	static int (*const run[])(const struct composer *, const struct rule *, struct error *) = {
-		[RULE_FILE] = rule_file,       [RULE_CONCAT] = rule_concat,   [RULE_LINK] = rule_link,
-		[RULE_LINKS] = rule_links,     [RULE_DIR] = rule_dir,         [RULE_MODE] = rule_mode,
-		[RULE_OVERLAY] = rule_overlay, [RULE_PROGRAM] = rule_program, [RULE_USERS] = rule_users,
+		[RULE_FILE] = rule_file,   [RULE_ALL] = rule_all,         [RULE_CONCAT] = rule_concat,
+		[RULE_LINK] = rule_link,   [RULE_LINKS] = rule_links,     [RULE_DIR] = rule_dir,
+		[RULE_MODE] = rule_mode,   [RULE_OVERLAY] = rule_overlay, [RULE_PROGRAM] = rule_program,
+		[RULE_USERS] = rule_users,
 	};
 	struct composer c = { spec, root, initrd };
 

@@ -54,14 +54,7 @@ static void print_help(void)
 
 static bool is_left_out(const char *path)
 {
-	static const char *const folders[] = { "/usr/share/doc/",      "/usr/share/man/",     "/usr/share/info/",
-					       "/usr/share/locale/",   "/usr/share/lintian/", "/usr/share/bug/",
-					       "/usr/share/doc-base/", "/usr/include/" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
-		if (strncmp(path, folders[i], strlen(folders[i])) == 0)
-			return true;
-	return strncmp(path, "/usr/", 5) != 0;
+	return strncmp(path, "/usr/", 5) != 0 || packages_is_documentation(path);
 }
 
 static int take_package(const struct package *p, struct node *root, struct error *err)
@@ -152,7 +145,7 @@ static int make_manifest(const struct strv *names, const struct strv *pools, str
 	ret->layers[0] = (struct layer){ .name = xstrdup("extension"), .file = xstrdup("extension") };
 	strv_split(&ret->layers[0].options, "-comp zstd -Xcompression-level 19 -b 1M", " ");
 	for (size_t i = 0; i < names->count; i++)
-		buf_printf(&text, "package %s\nfile /usr/**\n", names->items[i]);
+		buf_printf(&text, "package %s\nall\n", names->items[i]);
 	for (size_t i = 0; i < pools->count; i++)
 		if (!strv_contains(names, pools->items[i]))
 			buf_printf(&text, "libraries %s\n", pools->items[i]);

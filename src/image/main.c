@@ -17,6 +17,7 @@
 
 struct options {
 	struct fetch_options fetch;
+	struct additions additions;
 	char *distro, *profile, *programs, *output, *epoch, *kernel_config;
 	bool no_iso;
 };
@@ -31,6 +32,12 @@ static const struct option_row build_options[] = {
 	  "where the results go" },
 	{ "epoch", 0, OPTION_STRING, offsetof(struct options, epoch), "SOURCE_DATE_EPOCH", "0", "SECONDS",
 	  "the time of every file in the image" },
+	{ "add-package", 0, OPTION_LIST, offsetof(struct options, additions.packages), NULL, NULL, "NAME",
+	  "all of a Debian package but its documentation, and the libraries that it needs" },
+	{ "add-file", 0, OPTION_LIST, offsetof(struct options, additions.files), NULL, NULL, "SRC:DST",
+	  "a file of yours, in the place of what is there" },
+	{ "extension", 0, OPTION_LIST, offsetof(struct options, additions.extensions), NULL, NULL, "FILE",
+	  "what b2d-image extension made, as a part of the image" },
 	{ "kernel-config", 0, OPTION_STRING, offsetof(struct options, kernel_config), NULL, NULL, "FILE",
 	  "options for a kernel that is built here, which win over the profile's" },
 	{ "no-iso", 0, OPTION_BOOL, offsetof(struct options, no_iso), NULL, NULL, NULL, "kernel and initrd only" },
@@ -70,6 +77,7 @@ static int build_with(struct options *o, struct error *err)
 					       .programs = o->programs,
 					       .output = o->output,
 					       .apt = fetch_options_apt(&o->fetch),
+					       .additions = &o->additions,
 					       .kernel_config = o->kernel_config,
 					       .epoch = epoch,
 					       .jobs = o->fetch.jobs,

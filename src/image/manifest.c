@@ -124,7 +124,7 @@ static int take_layer(struct parser *p, const struct words_line *line, const str
 
 static int take_rule(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
 {
-	bool of_package = s->rule == RULE_FILE || s->rule == RULE_CONCAT;
+	bool of_package = s->rule == RULE_FILE || s->rule == RULE_ALL || s->rule == RULE_CONCAT;
 	struct manifest *m = p->m;
 	struct rule *rule;
 
@@ -146,6 +146,7 @@ static const struct statement slice_statements[] = {
 	{ "libraries", 1, ANY, take_libraries, .usage = "PACKAGE…" },
 	{ "layer", 1, 1, take_layer, .usage = "NAME (a layer of the profile, or initrd)" },
 	{ "file", 1, ANY, take_rule, RULE_FILE, .usage = "GLOB…" },
+	{ "all", 0, 0, take_rule, RULE_ALL, .usage = "" },
 	{ "concat", 2, 2, take_rule, RULE_CONCAT, .usage = "PATH GLOB" },
 	{ "link", 2, 2, take_rule, RULE_LINK, .usage = "PATH TARGET" },
 	{ "links", 3, ANY, take_rule, RULE_LINKS, .usage = "TARGET FOLDER NAME…" },

@@ -10,6 +10,7 @@
 
 enum rule_kind {
 	RULE_FILE, // GLOB…: paths of the current package
+	RULE_ALL, // all of the current package below /usr and /etc, but documentation
 	RULE_CONCAT, // PATH GLOB: one file from many of the current package
 	RULE_LINK, // PATH TARGET
 	RULE_LINKS, // TARGET DIR NAME…: many names for one target
@@ -25,7 +26,7 @@ enum rule_kind {
 struct rule {
 	enum rule_kind kind;
 	struct strv args;
-	char *package; // RULE_FILE, RULE_CONCAT
+	char *package; // RULE_FILE, RULE_ALL, RULE_CONCAT
 	char *slice; // the name of the slice file
 	char *where; // "FILE:LINE", for errors
 	int layer; // index, or LAYER_INITRD

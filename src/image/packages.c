@@ -28,6 +28,18 @@ struct work {
 	int result;
 };
 
+bool packages_is_documentation(const char *path)
+{
+	static const char *const folders[] = { "/usr/share/doc/",      "/usr/share/man/",     "/usr/share/info/",
+					       "/usr/share/locale/",   "/usr/share/lintian/", "/usr/share/bug/",
+					       "/usr/share/doc-base/", "/usr/include/" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		if (strncmp(path, folders[i], strlen(folders[i])) == 0)
+			return true;
+	return false;
+}
+
 static bool is_wanted(const char *path, void *arg)
 {
 	const struct want *want = arg;
@@ -42,6 +54,8 @@ static bool is_wanted(const char *path, void *arg)
 
 		if (!rule->package || strcmp(rule->package, want->package) != 0)
 			continue;
+		if (rule->kind == RULE_ALL)
+			return !packages_is_documentation(path);
 		for (size_t j = rule->kind == RULE_CONCAT ? 1 : 0; j < rule->args.count; j++) {
 			if (glob_match(rule->args.items[j], path))
 				return true;

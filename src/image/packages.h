@@ -22,4 +22,5 @@ struct packages {
 int packages_read(const struct manifest *m, const struct apt_set *set, const char *kernel, int jobs,
 		  struct packages *ret, struct error *err) MUST_CHECK;
 void packages_done(struct packages *p);
+bool packages_is_documentation(const char *path); // manuals, translations, headers: what an image does not need
 const struct package *packages_find(const struct packages *p, const char *name); // NULL when it is not there

@@ -5,6 +5,7 @@
 #include "lib/buf.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/path.h"
 
 static struct error err;
 static char *root;
@@ -33,4 +34,14 @@ static int remove_root(void **state)
 	free(root);
 	buf_done(&log_text);
 	return r;
+}
+
+// Makes a file below the root, and the folders that it is in.
+static inline void put_file(const char *name, const char *text)
+{
+	cleanup_free char *path = path_join(root, name);
+	cleanup_free char *folder = path_dir(path);
+
+	assert_ok(file_mkdirs(folder, 0755, &err), &err);
+	assert_ok(file_replace_text(path, text, 0644, &err), &err);
 }

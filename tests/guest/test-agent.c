@@ -5,7 +5,6 @@
 #include "hypervisor.h"
 #include "lib/clock.h"
 #include "lib/json.h"
-#include "lib/path.h"
 #include "lib/version.h"
 #include "qemu_agent.h"
 #include "qemu_agent_freeze.h"
@@ -48,15 +47,6 @@ static int freeze(const char *place, bool frozen, struct error *e)
 static const struct agent_system fake = { .control = control, .set_clock = set_clock, .freeze = freeze };
 static struct guest guest;
 static struct agent agent;
-
-static void put_file(const char *name, const char *text)
-{
-	cleanup_free char *path = xasprintf("%s/%s", root, name);
-	cleanup_free char *folder = path_dir(path);
-
-	assert_ok(file_mkdirs(folder, 0755, &err), &err);
-	assert_ok(file_replace_text(path, text, 0644, &err), &err);
-}
 
 static int start(void **state)
 {

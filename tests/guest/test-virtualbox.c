@@ -3,7 +3,6 @@
 #include "../unit/test.h"
 
 #include "hypervisor.h"
-#include "lib/path.h"
 #include "lib/strv.h"
 #include "root-folder.h"
 #include "shares.h"
@@ -136,15 +135,6 @@ static int end(void **state)
 {
 	strv_done(&host.properties);
 	return remove_root(state);
-}
-
-static void put_file(const char *name, const char *text)
-{
-	cleanup_free char *path = path_join(root, name);
-	cleanup_free char *folder = path_dir(path);
-
-	assert_ok(file_mkdirs(folder, 0755, &err), &err);
-	assert_ok(file_replace_text(path, text, 0644, &err), &err);
 }
 
 static void the_hosts_time_is_read(void **state)

@@ -3,7 +3,6 @@
 #include "../unit/test.h"
 
 #include "hypervisor.h"
-#include "lib/path.h"
 #include "root-folder.h"
 #include "told.h"
 #include "xen_service.h"
@@ -99,15 +98,6 @@ static int end(void **state)
 	told_done(&store.values);
 	strv_done(&store.written);
 	return remove_root(state);
-}
-
-static void put_file(const char *name, const char *text)
-{
-	cleanup_free char *path = path_join(root, name);
-	cleanup_free char *folder = path_dir(path);
-
-	assert_ok(file_mkdirs(folder, 0755, &err), &err);
-	assert_ok(file_replace_text(path, text, 0644, &err), &err);
 }
 
 static void values_are_written_read_and_removed(void **state)
