@@ -50,6 +50,7 @@ const struct service_row qemu_agent_service = {
 	.after = "engine-ready",
 	.device = "vport",
 	.instances = list_agent_ports,
+	.log = "/var/log/qemu-agent.log",
 };
 
 // `argument` stands for the device in the service's name.
@@ -87,6 +88,7 @@ const struct service_row virtualbox_service = {
 	.after = "engine-ready",
 	.device = VBOX_DEVICE,
 	.instances = list_virtualbox,
+	.log = "/var/log/virtualbox.log",
 };
 
 static void list_xen(const struct guest *g, struct strv *ret)
@@ -107,6 +109,7 @@ const struct service_row xen_service = {
 	.after = "engine-ready",
 	.device = XEN_DEVICE,
 	.instances = list_xen,
+	.log = "/var/log/xen.log",
 };
 
 // Hyper-V: one device a service of its host's, and one program of the kernel's for each.
@@ -131,6 +134,7 @@ const struct service_row hyperv_service = {
 	.after = "engine-ready",
 	.device = HYPERV_DEVICES,
 	.instances = list_hyperv,
+	.log = "/var/log/hyperv.log",
 };
 
 // VMware has no device of its own that shows it: the firmware names it. Its tools are an extension.
@@ -165,4 +169,5 @@ const struct service_row vmware_service = {
 	.prepare = prepare_vmware,
 	.after = "engine-ready",
 	.instances = list_vmware,
+	.log = "/var/log/vmware.log",
 };
