@@ -101,9 +101,16 @@ static int64_t at_most(int64_t value, int64_t most)
 	return value < most ? value : most;
 }
 
+// What changes only when somebody sets the clock.
+static double setting(void)
+{
+	return now_s(CLOCK_REALTIME) - now_s(CLOCK_BOOTTIME);
+}
+
 // One round: the first server that answers. Returns the seconds until the next one.
 static int64_t one_round(char *const *servers, int count, int64_t pause)
 {
+	double before = setting();
 	struct error err = ERROR_INIT;
 
 	for (int i = 0; i < count; i++) {
@@ -117,6 +124,8 @@ static int64_t one_round(char *const *servers, int count, int64_t pause)
 		return fabs(offset) > STEP_S ? PAUSE_FIRST_S : at_most(pause * 2, PAUSE_MAX_S);
 	}
 	log_info("no time: %s", err.msg);
+	if (fabs(setting() - before) > STEP_S)
+		return 1; // somebody has set the clock while we waited
 	return at_most(pause * 2, PAUSE_FAILED_MAX_S);
 }
 

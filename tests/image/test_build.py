@@ -187,40 +187,6 @@ def layers(world):
     equal(sorted(cold), ['', '/usr', '/usr/bin', '/usr/bin/client'], 'the cold layer')
 
 
-@story.test('the command line adds packages, files and extensions to a profile')
-def additions(world):
-    world.repository.package('extra', {'/usr/bin/extra': b'#!/bin/sh\n', '/usr/bin/nowhere': '/run/nowhere', '/etc/extra.conf': b'1\n',
-                                       '/usr/share/doc/extra/copyright': b'free\n', '/var/lib/extra/x': b'x'})
-    world.repository.package('tool', {'/usr/bin/tool': b'#!/bin/sh\n'})
-    world.repository.publish()
-    mine, extension = world.root / 'mine.sh', world.root / 'tool.squashfs'
-    mine.write_text('#!/bin/sh\n')
-    mine.chmod(0o700)
-    run(BUILDER, 'extension', 'tool', '--update', '--output', extension, *world.places())
-    world.build('--no-iso', '--add-package', 'extra', '--add-file', f'{mine}:/usr/bin/mine', '--add-file', f'{mine}:/etc/secret',
-                '--extension', extension)
-    base, cold = world.list_layer('10-base'), world.list_layer('20-cold')
-    added = {'/usr/bin/extra', '/usr/bin/nowhere', '/etc/extra.conf', '/usr/bin/mine', '/etc/secret'}
-    equal(added - set(cold), set(), 'what the last layer lacks')
-    assert '/etc/secret' not in base, 'the file that was replaced is still there'
-    equal({path for path in cold if path.startswith(('/usr/share/doc', '/var'))}, set(), 'what nobody wants of a package')
-    equal(cold['/usr/bin/mine'][:2], ['-rwxr-xr-x', '0/0'], 'mode of what was added')
-    layer = world.root / 'initrd' / 'layers' / '05-added-1.squashfs'
-    equal(layer.read_bytes(), extension.read_bytes(), 'the layer of the extension')
-    contains((world.output / 'packages.txt').read_text(), 'extra 1.0 ', 'packages.txt')
-
-
-@story.test('additions that are wrong are refused by name')
-def wrong_additions(world):
-    world.refuses('SRC:DST', '--add-file', '/etc/passwd')
-    world.refuses('SRC:DST', '--add-file', '/etc/passwd:etc/x')
-    world.refuses('SRC:DST', '--add-file', '/etc/passwd:/../x')
-    world.refuses('/nonexistent', '--add-file', '/nonexistent:/etc/x')
-    world.refuses('no-such-package', '--add-package', 'no-such-package')
-    world.refuses('no squashfs', '--extension', '/etc/passwd')
-    world.build()
-
-
 @story.test('libraries and modules come by need: what is asked for, what that needs, and no more')
 def closure(world):
     base = world.list_layer('10-base')
@@ -388,6 +354,40 @@ def full_disk(world):
     equal(result.returncode, 1, f'exit status ({result.stderr})')
     contains(result.stderr, 'No space left on device', 'the complaint')
     assert result.stderr.splitlines()[-1].startswith('b2d-image: '), f'left behind: {result.stderr.splitlines()[-1]}'
+
+
+@story.test('the command line adds packages, files and extensions to a profile')
+def additions(world):
+    world.repository.package('extra', {'/usr/bin/extra': b'#!/bin/sh\n', '/usr/bin/nowhere': '/run/nowhere', '/etc/extra.conf': b'1\n',
+                                       '/usr/share/doc/extra/copyright': b'free\n', '/var/lib/extra/x': b'x'})
+    world.repository.package('tool', {'/usr/bin/tool': b'#!/bin/sh\n'})
+    world.repository.publish()
+    mine, extension = world.root / 'mine.sh', world.root / 'tool.squashfs'
+    mine.write_text('#!/bin/sh\n')
+    mine.chmod(0o700)
+    run(BUILDER, 'extension', 'tool', '--update', '--output', extension, *world.places())
+    world.build('--no-iso', '--add-package', 'extra', '--add-file', f'{mine}:/usr/bin/mine', '--add-file', f'{mine}:/etc/secret',
+                '--extension', extension)
+    base, cold = world.list_layer('10-base'), world.list_layer('20-cold')
+    added = {'/usr/bin/extra', '/usr/bin/nowhere', '/etc/extra.conf', '/usr/bin/mine', '/etc/secret'}
+    equal(added - set(cold), set(), 'what the last layer lacks')
+    assert '/etc/secret' not in base, 'the file that was replaced is still there'
+    equal({path for path in cold if path.startswith(('/usr/share/doc', '/var'))}, set(), 'what nobody wants of a package')
+    equal(cold['/usr/bin/mine'][:2], ['-rwxr-xr-x', '0/0'], 'mode of what was added')
+    layer = world.root / 'initrd' / 'layers' / '05-added-1.squashfs'
+    equal(layer.read_bytes(), extension.read_bytes(), 'the layer of the extension')
+    contains((world.output / 'packages.txt').read_text(), 'extra 1.0 ', 'packages.txt')
+
+
+@story.test('additions that are wrong are refused by name')
+def wrong_additions(world):
+    world.refuses('SRC:DST', '--add-file', '/etc/passwd')
+    world.refuses('SRC:DST', '--add-file', '/etc/passwd:etc/x')
+    world.refuses('SRC:DST', '--add-file', '/etc/passwd:/../x')
+    world.refuses('/nonexistent', '--add-file', '/nonexistent:/etc/x')
+    world.refuses('no-such-package', '--add-package', 'no-such-package')
+    world.refuses('no squashfs', '--extension', '/etc/passwd')
+    world.build()
 
 
 if __name__ == '__main__':
