@@ -7,10 +7,17 @@ import socket
 import time
 from xml.etree import ElementTree
 
-from machine import Machine, check_clean, run
+from machine import IMAGE, Machine, check_clean, run
 from tap import Story, contains, equal, finish, note, within
 
 story = Story()
+
+# What runs in an idle machine (nine processes; busybox is DHCP and cron, bash the consoles), and what our question adds to that.
+RUNNING = {'init', 'busybox', 'containerd', 'dockerd', 'bash', 'sshd', 'b2d-sntp'}
+ASKING = {'sshd-session', 'sudo'}
+PROCESSES_MAX = 11
+# Bytes, with some room above what a build has today.
+SIZES_MAX = {'vmlinuz': 13_500_000, 'initrd.img': 97_000_000, 'boot2docker.iso': 114_000_000}
 
 
 @story.test('create boots a machine to an engine that answers, and says how to connect', vital=True)
@@ -211,6 +218,21 @@ def boot_log(machine):
     timeless = [line for line in lines if not re.match(r'^\[? *\d+\.\d+', line)]
     equal(timeless, [], 'lines without time')
     equal(machine.ssh('cat /var/log/boot2docker.log').splitlines()[:10], lines[:10], '/var/log/boot2docker.log')
+
+
+@story.test('an idle machine runs what it needs and nothing else; the image is no larger than it was')
+def idle(machine):
+    def programs():
+        paths = machine.ssh('for p in /proc/[0-9]*; do sudo readlink $p/exe; done; true').split()
+        return [path.rsplit('/', 1)[-1] for path in paths]
+    # What the boot leaves for later (the other host keys, modules) is over soon.
+    within(120, 'only what is known runs', lambda: not set(programs()) - RUNNING - ASKING, pause=3)
+    running = [name for name in programs() if name in RUNNING]
+    note(' '.join(running))
+    assert len(running) <= PROCESSES_MAX, f'{len(running)} processes: {running}'
+    for name, limit in SIZES_MAX.items():
+        size = (IMAGE / name).stat().st_size
+        assert size <= limit, f'{name} has {size} bytes, over {limit}: what has come into the image?'
 
 
 @story.test('stop is a press of the power button and leaves the data disk clean')
