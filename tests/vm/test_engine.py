@@ -1,17 +1,28 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What Docker can do in the machine: confinement, limits, networks of every kind, registries, builds, compose, storage drivers."""
+"""What Docker can do in the machine, and what people do in it: confinement, limits, networks of every kind, registries, builds,
+compose, storage drivers, file servers, a terminal."""
 import io
 import os
 import shutil
 import tarfile
+import time
 
-from machine import busybox_tar, run
+import kernel
+from fileserver import Nfs, samba_image
+from machine import busybox_tar, free_port, run
 from qemu import KERNEL, Qemu
 from registry import GATEWAY, Registry
-from tap import Skip, Story, contains, equal, finish, note, within
+from tap import PATIENCE, Story, contains, equal, finish, note, within
+from terminal import Terminal
 
 story = Story()
+LOG_LIMIT = 200 << 20
+# What the guest contract and people's scripts want on the PATH of a login that is no terminal.
+TOOLS = ('docker bash vi less curl wget openssl iptables nft ip ss tar gzip xz zstd rsync scp sfdisk parted mkfs.ext4 mkfs.btrfs mount.nfs '
+         'mount.cifs tcpdump strace ps top htop crond sudo netstat pgrep which tee printf')
+TERMINALS = ('xterm-256color screen-256color tmux-256color linux vt100 rxvt-unicode-256color alacritty foot konsole-256color putty-256color '
+             'st-256color wezterm xterm-ghostty xterm-kitty')
 
 
 def container(qemu, *flags, command, image='bb'):
@@ -37,9 +48,55 @@ def boots(qemu):
     (own / 'provision.tar').write_bytes(make_tar({'certs/registry.pem': qemu.trusted.certificate.read_text()}))
     btrfs = qemu.add_disk('btrfs', 512 << 20)
     run('mkfs.btrfs', '-q', btrfs)
-    qemu.start(*KERNEL, '-fw_cfg', f'name=opt/boot2docker/provision.tar,file={own}/provision.tar')
+    (own / 'fixtures').mkdir()
+    (own / 'fixtures' / 'bb.tar').write_bytes(busybox_tar())
+    samba_image(own / 'fixtures' / 'samba.tar')
+    qemu.start(*KERNEL, '-fw_cfg', f'name=opt/boot2docker/provision.tar,file={own}/provision.tar',
+               '-virtfs', f'local,path={own}/fixtures,mount_tag=fixtures,security_model=none,readonly=on')
     note(f'docker answers after {qemu.wait_engine(300):.1f} s')
-    qemu.ssh('docker import - bb', input=busybox_tar(), timeout=180)
+    qemu.ssh('docker import /fixtures/bb.tar bb', timeout=180)
+
+
+kernel.add_tests(story)
+
+
+@story.test('the tools and the terminals that people use are there')
+def tools(qemu):
+    equal(qemu.ssh(f'for tool in {TOOLS}; do which $tool >/dev/null || echo $tool; done').stdout, '', 'tools that are missing')
+    equal(qemu.ssh(f'for name in {TERMINALS}; do test -f /usr/share/terminfo/${{name%${{name#?}}}}/$name || echo $name; done').stdout, '',
+          'terminals that are missing')
+
+
+@story.test('a terminal is a real one: login by password, vi as root, arrow keys, UTF-8')
+def terminal(qemu):
+    login = (f'ssh -p {qemu.ssh_port} -F none -o PubkeyAuthentication=no -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null '
+             '-o LogLevel=ERROR -t docker@127.0.0.1 sudo vi /tmp/typed')
+    with Terminal(qemu.folder, dict(os.environ, LANG='C.UTF-8')) as screen:
+        def keys(*names):
+            screen.call('send-keys', *names)
+            time.sleep(0.5)
+
+        def sees(text):
+            within(60, f'{text!r} is on the screen', lambda: text in screen.call('capture-pane', '-p'))
+        keys('-l', login)
+        keys('Enter')
+        sees('password:')
+        keys('-l', 'tcuser')
+        keys('Enter')
+        sees('- /tmp/typed')
+        keys('i')
+        keys('-l', 'second')
+        keys('Home')
+        keys('Enter')
+        keys('Up')
+        keys('-l', 'first, grün')
+        sees('first, grün')
+        keys('Escape')
+        keys('-l', ':wq')
+        keys('Enter')
+        screen.prompts += 1
+        screen.wait(30)
+    equal(qemu.ssh('cat /tmp/typed; stat -c %U /tmp/typed').stdout, 'first, grün\nsecond\nroot\n', 'the file and its owner')
 
 
 @story.test('docker info warns of nothing, and names AppArmor and seccomp')
@@ -67,10 +124,15 @@ def limits(qemu):
                    check=False, timeout=120).returncode, 137, 'exit status of a container that takes more')
 
 
-@story.test('a container\'s log is bounded without being told so')
+@story.test('the log of a container that prints hundreds of megabytes is bounded without being told so')
 def log_bound(qemu):
-    qemu.ssh('docker run --name logs bb /bin/true')
-    contains(qemu.ssh('docker inspect --format "{{.HostConfig.LogConfig}}" logs; docker rm logs').stdout, 'max-size:100m', 'log options')
+    # A NUL is six bytes in the log.
+    qemu.ssh('docker run --network none --name noisy bb /bin/busybox dd if=/dev/zero bs=1M count=60 >/dev/null', timeout=300)
+    sizes = qemu.ssh('sudo sh -c "stat -c %s /var/lib/docker/containers/$(docker inspect -f {{.Id}} noisy)/*-json.log*"; '
+                     'docker rm noisy >/dev/null').stdout.split()
+    note(f'its logs have {" and ".join(sizes)} bytes')
+    equal(len(sizes), 2, 'log files')
+    assert LOG_LIMIT // 2 < sum(map(int, sizes)) <= LOG_LIMIT + (1 << 20), f'log files of {sizes} bytes'
 
 
 @story.test('macvlan and ipvlan: a container is on the machine\'s own network')
@@ -86,7 +148,7 @@ def lan_drivers(qemu):
 
 @story.test('swarm: a service answers at its virtual address, by IPVS, on an encrypted overlay network')
 def swarm(qemu):
-    qemu.ssh('docker swarm init --advertise-addr eth0 && docker network create -d overlay --opt encrypted --attachable over', timeout=180)
+    qemu.ssh('docker swarm init --advertise-addr 10.0.2.15 && docker network create -d overlay --opt encrypted --attachable over', timeout=180)
     try:
         qemu.ssh('docker service create -d --no-resolve-image --name web --network over bb /bin/sh -c '
                  '"echo served >/index.html; exec /bin/httpd -f -p 80 -h /"', timeout=180)
@@ -119,13 +181,48 @@ def build(qemu):
     equal(qemu.ssh('docker run --rm built').stdout, 'from the context\nyou\n', 'output of the image')
 
 
-@story.test('a container with the machine\'s client and socket sees volumes; one with its /proc mounts things in the machine')
-def helpers(qemu):
-    # The samba container of the README, and the automounter. The client may need the machine's libraries.
-    libraries = '-v /usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu:ro -v /usr/lib64:/lib64:ro'
-    qemu.ssh('docker volume create my-data')
-    contains(qemu.ssh(f'docker run --rm {libraries} -v /usr/local/bin/docker:/docker -v /var/run/docker.sock:/docker.sock bb '
-                      '/docker -H unix:///docker.sock inspect my-data', timeout=180).stdout, '/volumes/my-data/_data', 'inspect')
+@story.test('BuildKit makes an image of a Dockerfile that only it understands')
+def buildkit(qemu):
+    # The image has no buildx: the engine is asked as that would ask it.
+    context = make_tar({'Dockerfile': 'FROM bb\nCOPY <<EOF /text\nfrom the Dockerfile\nEOF\nRUN --mount=type=cache,target=/cache '
+                        '--mount=type=bind,source=file,target=/bound cat /text /bound >/made\nCMD ["/bin/cat", "/made"]\n',
+                        'file': 'from the context\n'})
+    told = qemu.ssh('curl -sS --unix-socket /var/run/docker.sock -H "Content-Type: application/x-tar" --data-binary @- '
+                    '"http://docker/build?version=2&t=kit"', input=context, timeout=300).stdout.decode()
+    contains(told, 'moby.image.id', 'what the engine told')
+    equal(qemu.ssh('docker run --rm kit').stdout, 'from the Dockerfile\nfrom the context\n', 'output of the image')
+
+
+@story.test('the samba container of the README shares a volume: the host and the machine write to it')
+def samba(qemu):
+    port = free_port()
+    qemu.qmp('human-monitor-command', **{'command-line': f'hostfwd_add tcp:127.0.0.1:{port}-:445'})
+    qemu.ssh('docker import -c "ENTRYPOINT [\\"/entry\\"]" /fixtures/samba.tar samba', timeout=300)
+    qemu.ssh('docker run -v /data --name my-data bb /bin/true')
+    qemu.ssh('docker run --rm -v /usr/local/bin/docker:/docker -v /var/run/docker.sock:/docker.sock samba my-data', timeout=180)
+    (qemu.folder / 'of host').write_text('from the host\n')
+
+    def client(command):
+        return run('smbclient', '-N', '-p', port, '//127.0.0.1/data', '-c', command, check=False, cwd=qemu.folder)
+    within(60, 'smbclient writes a file', lambda: client('put "of host"').returncode == 0, pause=1)
+    equal(qemu.ssh('docker run --rm --volumes-from my-data bb /bin/cat "/data/of host"').stdout, 'from the host\n', 'read by a container')
+    qemu.ssh('sudo mkdir -p /mnt/smb && sudo mount -t cifs -o guest //127.0.0.1/data /mnt/smb && '
+             'echo from the machine | sudo tee /mnt/smb/back && sudo umount /mnt/smb', timeout=180)
+    equal(client('get back').returncode, 0, 'exit status of smbclient')
+    equal((qemu.folder / 'back').read_text(), 'from the machine\n', 'read by the host')
+    qemu.ssh('docker rm -f -v samba-server my-data')
+
+
+@story.test('an NFS server of the host is mounted, and keeps what is written')
+def nfs(qemu):
+    qemu.nfs = Nfs(qemu.folder)
+    mount = f'sudo mount -t nfs -o vers=4.1,port={qemu.nfs.port} {GATEWAY}:/files /mnt/nfs'
+    qemu.ssh(f'sudo mkdir -p /mnt/nfs && {mount} && echo kept | sudo tee /mnt/nfs/file && sudo umount /mnt/nfs', timeout=180)
+    equal(qemu.ssh(f'{mount} && cat /mnt/nfs/file; sudo umount /mnt/nfs', timeout=180).stdout, 'kept\n', 'content')
+
+
+@story.test('a container with the machine\'s /proc mounts things in the machine')
+def proc(qemu):
     qemu.ssh('sudo mkdir /mnt/auto && docker run --rm --privileged -v /proc:/hproc bb '
              '/bin/busybox nsenter --mount=/hproc/1/ns/mnt /bin/mount -t tmpfs auto /mnt/auto', timeout=180)
     contains(qemu.ssh('cat /proc/mounts; sudo umount /mnt/auto').stdout, 'auto /mnt/auto tmpfs', 'mounts of the machine')
@@ -134,8 +231,7 @@ def helpers(qemu):
 @story.test('compose on the host starts services in the machine, over TLS')
 def compose(qemu):
     program = shutil.which('docker-compose')
-    if not program:
-        raise Skip('docker-compose is not installed')
+    assert program, 'no docker-compose: tools/bootstrap test installs what tests need'
     project = qemu.folder / 'project'
     project.mkdir()
     for name in ('ca', 'cert', 'key'):
@@ -144,28 +240,44 @@ def compose(qemu):
         'version: "3"\nservices:\n  web:\n    image: bb\n    command: '
         '["/bin/sh", "-c", "echo composed >/index.html; exec httpd -f -p 80 -h /"]\n'
         '  ask:\n    image: bb\n    depends_on: [web]\n    command: ["/bin/sh", "-c", "until wget -qO- http://web/; do sleep 1; done"]\n')
-    environment = dict(os.environ, DOCKER_HOST=f'tcp://127.0.0.1:{qemu.engine_port}', DOCKER_TLS_VERIFY='1',
-                       DOCKER_CERT_PATH=str(project), NO_PROXY='127.0.0.1', COMPOSE_HTTP_TIMEOUT='180')
+    environment = {name: value for name, value in os.environ.items() if not name.endswith('_CA_BUNDLE')}  # would be asked before ours
+    environment.update(DOCKER_HOST=f'tcp://127.0.0.1:{qemu.engine_port}', DOCKER_TLS_VERIFY='1', DOCKER_CERT_PATH=str(project),
+                       NO_PROXY='127.0.0.1', COMPOSE_HTTP_TIMEOUT='180')
     run(program, 'up', '-d', cwd=project, env=environment, timeout=240)
     contains(within(60, 'one asks the other', lambda: run(program, 'logs', 'ask', cwd=project, env=environment).stdout, pause=1),
              'composed', 'logs')
     run(program, 'down', '-t', '1', cwd=project, env=environment, timeout=240)
 
 
-@story.test('a registry without TLS is refused, until the profile names it; a mirror is asked; users are remapped')
+@story.test('a registry without TLS is refused, until the profile names it')
 def insecure(qemu):
     name = f'{qemu.plain.address}/library/hello'
     refused = qemu.ssh(f'docker tag bb {name} && docker push {name}', check=False, timeout=180)
     assert refused.returncode != 0, 'the push went through'
     contains(refused.stdout + refused.stderr, 'HTTP response to HTTPS client', 'the error')
-    qemu.restart_engine(f"EXTRA_ARGS='\n--insecure-registry {qemu.plain.address}\n--registry-mirror http://{qemu.mirror.address}\n"
-                        "--userns-remap=default\n'\n")
-    qemu.ssh(f'docker import - {name}', input=busybox_tar(), timeout=180)
-    qemu.ssh(f'docker push {name} && docker rmi {name} && docker pull hello', timeout=240)
+    # The registry without TLS takes requests as a proxy gets them, too: so it serves as the proxy to one that nobody has heard of.
+    qemu.restart_engine(f"EXTRA_ARGS='\n--insecure-registry {qemu.plain.address} --insecure-registry registry.test\n"
+                        f"--registry-mirror http://{qemu.mirror.address}\n--userns-remap=default --dns 10.9.8.7\n'\n"
+                        f'export HTTP_PROXY=http://{qemu.plain.address} NO_PROXY={GATEWAY}\n')
+    qemu.ssh(f'docker import /fixtures/bb.tar {name}', timeout=180)
+    qemu.ssh(f'docker push {name} && docker rmi {name}', timeout=180)
+
+
+@story.test('Docker Hub is asked for through the mirror, another registry through the proxy')
+def mirror(qemu):
+    qemu.ssh('docker pull hello', timeout=180)
     contains(qemu.mirror.log(), '/v2/library/hello/manifests/latest', 'requests to the mirror')
+    assert 'host=registry.test' not in qemu.plain.log(), 'the proxy was asked too early'
+    qemu.ssh('docker pull registry.test/library/hello', timeout=180)
+    contains(qemu.plain.log(), 'host=registry.test', 'requests to the proxy')
+
+
+@story.test('users of containers are remapped, and their resolver is the one of the profile')
+def remapped(qemu):
     contains(qemu.ssh('docker info --format "{{.SecurityOptions}}"').stdout, 'name=userns', 'security options')
     inside, outside, _ = container(qemu, command='cat /proc/self/uid_map', image='hello').split()
     assert inside == '0' and int(outside) >= 100000, f'root of a container is {outside}'
+    contains(container(qemu, command='cat /etc/resolv.conf', image='hello'), 'nameserver 10.9.8.7', 'resolv.conf of a container')
 
 
 @story.test('on btrfs, the storage driver btrfs is taken')
@@ -173,16 +285,27 @@ def btrfs(qemu):
     qemu.ssh('sudo mkdir -p /mnt/b && sudo mount -t btrfs /dev/vdb /mnt/b')
     qemu.restart_engine('DOCKER_DIR=/mnt/b/docker\n')
     equal(qemu.ssh('docker info --format "{{.Driver}} {{.DockerRootDir}}"').stdout.split(), ['btrfs', '/mnt/b/docker'], 'docker info')
-    qemu.ssh('docker import - bb', input=busybox_tar(), timeout=180)
+    qemu.ssh('docker import /fixtures/bb.tar bb', timeout=180)
     equal(container(qemu, command='echo on btrfs'), 'on btrfs\n', 'output')
 
 
-@story.test('the power button ends it')
-def power_button(qemu):
-    qemu.power_button()
+@story.test('blocks that are freed in the machine are given back by the disk of the host')
+def discard(qemu):
+    def used():
+        return os.stat(qemu.data).st_blocks * 512
+    qemu.ssh('cd /var/lib/boot2docker && sudo dd if=/dev/urandom of=big bs=1M count=200 2>/dev/null && sync', timeout=180)
+    before = used()
+    qemu.ssh('sudo rm /var/lib/boot2docker/big && sync')
+    within(60, 'the file of the disk is smaller', lambda: used() < before - (150 << 20))
+
+
+@story.test('shutdown -h now ends it')
+def shutdown(qemu):
+    qemu.ssh('sudo shutdown -h now', check=False)
+    qemu.process.wait(90 * PATIENCE)
 
 
 if __name__ == '__main__':
     with Qemu() as subject:
-        subject.add_key_disk()
+        subject.data = subject.add_key_disk()
         finish(story.run(subject, subject.tail))

@@ -18,7 +18,9 @@ def boots(pair):
         qemu.start(*KERNEL, '-netdev', f'socket,id=cable,{end}=127.0.0.1:{port}', '-device',
                    f'virtio-net-pci,netdev=cable,mac=52:54:00:66:66:0{number}', '-object',
                    f'filter-dump,id=dump,netdev=cable,file={qemu.cable}')
-        note(f'docker answers after {qemu.wait_engine(300):.1f} s')
+        qemu.qmp('query-status')  # by then the first one listens
+    for number, qemu in enumerate(pair):
+        note(f'docker answers after {qemu.wait_engine(400):.1f} s')
         qemu.ssh(f'sudo sethostname m{number} && sudo kill $(cat /var/run/udhcpc.eth1.pid); '
                  f'sudo ip addr add {ADDRESSES[number]}/24 dev eth1')
         qemu.ssh('docker import - bb', input=busybox_tar(), timeout=180)

@@ -8,7 +8,7 @@ import warnings
 
 from machine import run
 from qemu import KERNEL, Qemu
-from tap import Story, contains, equal, finish, note
+from tap import PATIENCE, Story, contains, equal, finish, note
 
 story = Story()
 TLS = '/var/lib/boot2docker/tls'
@@ -177,8 +177,11 @@ def given_ca(qemu):
 @story.test('years later and at another address, the certificates are renewed by the same CA', vital=True)
 def years_later(qemu):
     qemu.ssh('echo \'NTP_SERVER=" "\' | sudo tee /var/lib/boot2docker/profile')
+    qemu.ssh('sudo tee /etc/docker/daemon.json', input='{"labels": ["kept=yes"]}')
     before = fingerprints(qemu)
-    qemu.power_button()
+    qemu.ssh('sudo shutdown -r now', check=False)
+    qemu.process.wait(90 * PATIENCE)
+    contains(qemu.tail(), 'The system is going down: reboot', 'the console')
     qemu.network = 'user,model=virtio-net-pci,net=10.9.8.0/24'
     qemu.start(*KERNEL, '-rtc', 'base=2031-06-01T00:00:00')
     note(f'docker answers after {qemu.wait_engine(300):.1f} s')
@@ -189,6 +192,11 @@ def years_later(qemu):
     contains(names, 'IP Address:10.9.8.15', 'names of the server certificate')
     assert '10.0.2.15' not in names, f'old address in {names}'
     qemu.ssh('docker --tlsverify -H tcp://localhost:2376 version')
+
+
+@story.test('/etc/docker survived, and daemon.json goes with the profile')
+def daemon_json(qemu):
+    contains(qemu.ssh('docker info --format "{{json .Labels}}"').stdout, 'kept=yes', 'labels of the engine')
 
 
 @story.test('the power button ends it')
