@@ -146,20 +146,6 @@ def lan_drivers(qemu):
             qemu.ssh('docker network rm lan')
 
 
-@story.test('swarm: a service answers at its virtual address, by IPVS, on an encrypted overlay network')
-def swarm(qemu):
-    qemu.ssh('docker swarm init --advertise-addr 10.0.2.15 && docker network create -d overlay --opt encrypted --attachable over', timeout=180)
-    try:
-        qemu.ssh('docker service create -d --no-resolve-image --name web --network over bb /bin/sh -c '
-                 '"echo served >/index.html; exec /bin/httpd -f -p 80 -h /"', timeout=180)
-        equal(within(120, 'the service answers', lambda: qemu.ssh(
-            'docker run --rm --network over bb /bin/wget -T 5 -qO- http://web/', check=False, timeout=120).stdout, pause=1),
-              'served\n', 'answer')
-        contains(qemu.ssh('cat /proc/modules').stdout + qemu.ssh('sudo ls /proc/net/ip_vs', check=False).stdout, 'ip_vs', 'IPVS')
-    finally:
-        qemu.ssh('docker swarm leave --force', timeout=120)
-
-
 @story.test('a registry whose CA lies in certs/ is trusted; one whose CA is unknown is refused, until certs.d has it')
 def registries(qemu):
     qemu.ssh(f'docker tag bb {qemu.trusted.address}/bb && docker push {qemu.trusted.address}/bb', timeout=180)

@@ -51,6 +51,16 @@ def encrypted(pair):
     assert any(seen[at + 9] == 50 for at in positions(seen, b'\x08\x00\x45')), 'no ESP was on the cable'
 
 
+@story.test('a service answers at its virtual address, by IPVS')
+def service(pair):
+    pair[0].ssh('docker service create -d --no-resolve-image --name served --network over bb /bin/sh -c '
+                '"echo served >/index.html; exec /bin/httpd -f -p 80 -h /"', timeout=180)
+    equal(within(120, 'the service answers', lambda: pair[0].ssh(
+        'docker run --rm --network over bb /bin/wget -T 5 -qO- http://served/', check=False, timeout=120).stdout, pause=1),
+          'served\n', 'answer')
+    contains(pair[0].ssh('cat /proc/modules; sudo ls /proc/net/ip_vs', check=False).stdout, 'ip_vs', 'IPVS')
+
+
 def positions(data, part):
     """Where the IP headers begin that follow an EtherType of IPv4."""
     at = data.find(part)
