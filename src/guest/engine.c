@@ -16,6 +16,7 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/number.h"
+#include "lib/path.h"
 #include "ntp.h"
 #include "timeline.h"
 #include "tls.h"
@@ -158,13 +159,28 @@ static void redirect_log(const struct profile *p)
 	dup2(fd, 2);
 }
 
+long engine_file_system(const char *folder)
+{
+	cleanup_free char *path = xstrdup(folder);
+	struct statfs fs;
+
+	while (statfs(path, &fs) < 0) {
+		if (errno != ENOENT || !strcmp(path, "/") || !strcmp(path, "."))
+			return 0;
+		char *parent = path_dir(path);
+
+		free(path);
+		path = parent;
+	}
+	return (long)fs.f_type;
+}
+
 static int prepare_dockerd(struct guest *g, struct launch *launch, struct error *err)
 {
 	cleanup_free char *daemon_json = guest_read(g, DAEMON_JSON);
 	int64_t start = bootlog_now_us();
 	struct engine_facts facts = { .daemon_json = daemon_json };
 	struct profile profile;
-	struct statfs fs;
 
 	(void)err;
 	profile_evaluate(g, &profile);
@@ -178,7 +194,7 @@ static int prepare_dockerd(struct guest *g, struct launch *launch, struct error 
 	set_limits(&profile);
 	if (strcmp(profile.values[PROFILE_DOCKER_TLS], "no") != 0)
 		facts.tls_files = tls_ensure(g, &profile);
-	facts.on_btrfs = statfs(profile.values[PROFILE_DOCKER_DIR], &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC;
+	facts.on_btrfs = engine_file_system(profile.values[PROFILE_DOCKER_DIR]) == BTRFS_SUPER_MAGIC;
 	engine_argv(&profile, &facts, &launch->argv);
 	for (size_t i = 0; i < profile.env.count; i++)
 		strv_push(&launch->env, profile.env.items[i]);

@@ -20,5 +20,8 @@ struct engine_facts {
 // dockerd's arguments. Settings that daemon.json has are left to it: dockerd refuses to start when it gets both.
 void engine_argv(const struct profile *p, const struct engine_facts *facts, struct strv *ret);
 
+// The file system that a folder is on (statfs's f_type), or will be on when dockerd makes it; 0: not known.
+long engine_file_system(const char *folder);
+
 // Step: waits until the engine answers on its socket, and says so.
 int engine_ready(struct guest *g, struct error *err) MUST_CHECK;

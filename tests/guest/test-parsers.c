@@ -21,6 +21,7 @@
 #include "users.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -247,6 +248,15 @@ static void check_argument(const char *profile, const struct engine_facts *facts
 	if (absent && strv_contains(&argv, absent))
 		fail_msg("%s is given for profile %s", absent, profile);
 	profile_done(&p);
+}
+
+static void a_folder_that_is_not_there_yet_will_be_on_its_parents_file_system(void **state)
+{
+	(void)state;
+	assert_int_equal(engine_file_system("/proc/none/such"), PROC_SUPER_MAGIC);
+	assert_int_equal(engine_file_system("/proc"), PROC_SUPER_MAGIC);
+	assert_int_not_equal(engine_file_system("/none"), 0);
+	assert_int_equal(engine_file_system("/proc/version/below-a-file"), 0);
 }
 
 static void the_engine_is_told_what_the_profile_says(void **state)
@@ -585,6 +595,7 @@ int main(void)
 		with_root(the_profile_may_hold_any_shell),
 		with_root(a_profile_with_a_syntax_error_means_defaults),
 		with_root(an_endless_profile_is_bounded),
+		with_root(a_folder_that_is_not_there_yet_will_be_on_its_parents_file_system),
 		with_root(the_engine_is_told_what_the_profile_says),
 		with_root(what_daemon_json_says_is_not_said_twice),
 		with_root(host_names_are_checked),
