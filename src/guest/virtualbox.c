@@ -3,10 +3,10 @@
 //
 // A program of our own, because Debian has no virtualbox-guest-utils in its releases' main archive. Shared folders are mounted
 // at boot with the others (shares.h); the kernel's vboxguest does the rest (memory balloon, heartbeat).
-#include "child.h"
 #include "lib/alloc.h"
 #include "lib/log.h"
 #include "news.h"
+#include "service_main.h"
 #include "vbox_service.h"
 
 #include <errno.h>
@@ -64,12 +64,5 @@ static int serve(const struct guest *g, struct error *err)
 
 int main(void)
 {
-	static const struct guest guest = { .root = "" };
-	struct error err = ERROR_INIT;
-	int r;
-
-	log_set_sink(log_sink_stderr, NULL);
-	r = serve(&guest, &err);
-	log_warn("VirtualBox: %s", err.msg);
-	return r == -ENOENT || r == -ENODEV ? CHILD_NOT_HERE : 1;
+	return service_main("VirtualBox", serve);
 }

@@ -3,9 +3,8 @@
 //
 // A program of our own: xe-guest-utilities is no package of Debian's, and is mostly a daemon in Go that does this. Shutdown and
 // reboot by the host are the kernel's (drivers/xen/manage.c), which reach PID 1 as signals.
-#include "child.h"
-#include "lib/log.h"
 #include "news.h"
+#include "service_main.h"
 #include "xen_service.h"
 
 #include <errno.h>
@@ -32,12 +31,5 @@ static int serve(const struct guest *g, struct error *err)
 
 int main(void)
 {
-	static const struct guest guest = { .root = "" };
-	struct error err = ERROR_INIT;
-	int r;
-
-	log_set_sink(log_sink_stderr, NULL);
-	r = serve(&guest, &err);
-	log_warn("Xen: %s", err.msg);
-	return r == -ENOENT || r == -ENODEV ? CHILD_NOT_HERE : 1;
+	return service_main("Xen", serve);
 }

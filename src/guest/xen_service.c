@@ -65,15 +65,11 @@ static void want_addresses(struct told *w, const char *card, int vif)
 	}
 }
 
-struct teller {
-	struct xenstore *x;
-};
-
 static int tell(void *arg, const char *name, const char *value, struct error *err)
 {
-	struct teller *t = arg;
+	struct xenstore *x = arg;
 
-	return value ? xenstore_write(t->x, name, value, err) : xenstore_remove(t->x, name, err);
+	return value ? xenstore_write(x, name, value, err) : xenstore_remove(x, name, err);
 }
 
 // A machine that was moved to another host has an empty part of XenStore there.
@@ -101,6 +97,6 @@ int xen_tell(const struct guest *g, struct xenstore *x, struct told *told, struc
 		if (vif >= 0)
 			want_addresses(&wanted, cards.items[i], vif);
 	}
-	r = told_update(told, &wanted, tell, &(struct teller){ x }, err);
+	r = told_update(told, &wanted, tell, x, err);
 	return r > 0 ? xenstore_write(x, UPDATED, now, err) : r;
 }

@@ -10,6 +10,7 @@
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/path.h"
+#include "root-folder.h"
 #include "services.h"
 #include "steps.h"
 
@@ -23,35 +24,16 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static struct error err;
 static struct guest guest;
-static struct buf log_text;
 
-static void keep_line(enum log_level level, const char *line, void *arg)
+static int make_guest(void **state)
 {
-	(void)level;
-	(void)arg;
-	buf_printf(&log_text, "%s\n", line);
-}
+	int r = make_root(state);
 
-static int make_root(void **state)
-{
-	(void)state;
-	guest = (struct guest){ .root = test_folder() };
+	guest = (struct guest){ .root = root };
 	cleanup_free char *run = guest_path(&guest, GUEST_RUN);
 
-	log_set_sink(keep_line, NULL);
-	return file_mkdirs(run, 0755, &err);
-}
-
-static int remove_root(void **state)
-{
-	(void)state;
-	error_clear(&err);
-	int r = file_remove_tree(guest.root, &err);
-	free((char *)guest.root);
-	buf_done(&log_text);
-	return r;
+	return r == 0 ? file_mkdirs(run, 0755, &err) : r;
 }
 
 // Appends a word to ROOT/notes: how children tell what they did.
@@ -574,7 +556,7 @@ static void pid_1_boots_reaps_answers_and_ends_in_order(void **state)
 	assert_string_equal(text, "first orphans clean asked refused first-stopped last-stopped ");
 }
 
-#define with_root(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
+#define with_root(test) cmocka_unit_test_setup_teardown(test, make_guest, remove_root)
 
 int main(void)
 {

@@ -14,6 +14,7 @@
 #include "ntp.h"
 #include "options.h"
 #include "profile.h"
+#include "root-folder.h"
 #include "shutdown.h"
 #include "sysctl.h"
 #include "tls.h"
@@ -26,32 +27,13 @@
 #include <sys/utsname.h>
 #include <time.h>
 
-static struct error err;
 static struct guest guest;
-static struct buf log_text;
 
-static void keep_line(enum log_level level, const char *line, void *arg)
+static int make_guest(void **state)
 {
-	(void)level;
-	(void)arg;
-	buf_printf(&log_text, "%s\n", line);
-}
+	int r = make_root(state);
 
-static int make_root(void **state)
-{
-	(void)state;
-	guest = (struct guest){ .root = test_folder() };
-	log_set_sink(keep_line, NULL);
-	return 0;
-}
-
-static int remove_root(void **state)
-{
-	(void)state;
-	error_clear(&err);
-	int r = file_remove_tree(guest.root, &err);
-	free((char *)guest.root);
-	buf_done(&log_text);
+	guest = (struct guest){ .root = root };
 	return r;
 }
 
@@ -581,7 +563,7 @@ static void large_logs_are_rotated_and_keep_their_file(void **state)
 	assert_string_equal(other, "0123456789");
 }
 
-#define with_root(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
+#define with_root(test) cmocka_unit_test_setup_teardown(test, make_guest, remove_root)
 
 int main(void)
 {
