@@ -294,6 +294,17 @@ static void collect_cache_leftovers(const struct context *ctx, struct usage *u)
 
 // --- machines ---
 
+// By its name: the disk of a machine of ours, of Docker Machine's, or one that somebody put there. What may hold data is no leftover.
+static bool is_disk(const char *name)
+{
+	static const char *const endings[] = { ".qcow2", ".vmdk", ".vdi", ".vhd", ".vhdx", ".img", ".raw", ".dsk" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
+		if (has_ending(name, endings[i]))
+			return true;
+	return strncmp(name, "disk.", 5) == 0;
+}
+
 bool usage_is_half_made(const struct context *ctx, const char *name)
 {
 	cleanup_free char *folder = xasprintf("%s/machines/%s", ctx->storage_path, name);
@@ -303,7 +314,7 @@ bool usage_is_half_made(const struct context *ctx, const char *name)
 
 	file_list(folder, &names);
 	for (size_t i = 0; i < names.count; i++)
-		if (strncmp(names.items[i], "disk.", 5) == 0)
+		if (is_disk(names.items[i]))
 			return false;
 	if (!file_exists(config))
 		return true;

@@ -3,6 +3,7 @@
 """What the store takes on the disk: `boot2docker system df` and `system prune`, with a fake QEMU."""
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -117,20 +118,25 @@ def leftovers(store):
     kept += [machine / 'config.json.Zz9999', machine / 'config.json', machine / 'disk.qcow2']
     half, waiting = store.machine('half'), store.machine('waiting')
     half.mkdir()
+    foreign = store.machine('foreign')  # its config.json is lost, its disk is not
+    foreign.mkdir()
+    (foreign / 'foreign.vmdk').write_bytes(b'data')
+    os.utime(foreign, (LONG_AGO, LONG_AGO))
     store.run('create', '--no-start', 'waiting')
     (waiting / 'disk.qcow2').rename(store.folder / 'disk.qcow2')
     for folder in (half, waiting, *(path for path in gone if path.is_dir())):
         os.utime(folder, (LONG_AGO, LONG_AGO))
     rows = df(store)
-    equal((rows['Leftovers'].counts, rows['Machines'].counts), ((8, 0), (3, 1)), 'df')
+    equal((rows['Leftovers'].counts, rows['Machines'].counts), ((8, 0), (4, 1)), 'df')
     equal(rows['Leftovers'].size, rows['Leftovers'].reclaimable, 'reclaimable')
     said = store.out('system', 'prune', '-f')
     for path in (*gone, half, waiting):
         assert not path.exists(), f'{path} stays'
-    for path in kept:
+    for path in (*kept, foreign / 'foreign.vmdk'):
         assert path.exists(), f'{path} is gone'
     equal(said.count('Deleted: '), 8, said)
     equal(df(store)['Leftovers'].counts, (0, 0), 'df after')
+    shutil.rmtree(foreign)
     equal(store.out('status'), 'Running\n', 'status')
 
 
