@@ -12,6 +12,20 @@ sys.path.insert(0, str(HERE.parent / 'vm'))
 COMMAND = Path(os.environ['B2D_BUILD']).resolve() / 'src' / 'machine'
 
 
+def make_iso(path, tree, *options):
+    """Writes an ISO of a folder. xorriso is asked a second time when it fails, and what it said is shown either way: it
+    did so once, in thousands of calls, and nobody knows why."""
+    command = ['xorriso', '-as', 'mkisofs', '-quiet', '-R', '-J', *options, '-o', path, tree]
+    for attempt in ('first', 'second'):
+        result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        if result.returncode == 0:
+            return
+        print(f'# xorriso, {attempt} attempt: exit status {result.returncode}\n{result.stdout}{result.stderr}',
+              file=sys.stderr)
+        Path(path).unlink(missing_ok=True)
+    raise RuntimeError(f'xorriso does not make {path}: what it says is above')
+
+
 class Store:
     """A store of its own, an image that nothing would boot, and the command under both its names."""
 
@@ -23,8 +37,7 @@ class Store:
         (tree / 'vmlinuz').write_bytes(b'kernel' * 1000)
         (tree / 'initrd.img').write_bytes(os.urandom(300000))
         self.iso = self.folder / 'boot2docker.iso'
-        subprocess.run(['xorriso', '-as', 'mkisofs', '-quiet', '-R', '-J', '-o', self.iso, tree.parent], check=True,
-                       stderr=subprocess.DEVNULL)
+        make_iso(self.iso, tree.parent)
         self.environment = {'PATH': os.environ['PATH'], 'HOME': str(self.folder), 'SHELL': '/bin/bash',
                             'MACHINE_STORAGE_PATH': str(self.path), 'B2D_ISO': str(self.iso),
                             'QEMU_PROGRAM': str(HERE / 'fake-qemu')}

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from store import COMMAND, Fakes, Store, alive
+from store import COMMAND, Fakes, Store, alive, make_iso
 from tap import Story, contains, equal, finish, within
 
 story = Story()
@@ -597,8 +597,7 @@ def bad_image(store):
     empty_iso = store.folder / 'empty.iso'
     (store.folder / 'nothing').mkdir()
     (store.folder / 'nothing' / 'readme').write_text('hello')
-    subprocess.run(['xorriso', '-as', 'mkisofs', '-quiet', '-R', '-o', empty_iso, store.folder / 'nothing'], check=True,
-                   stderr=subprocess.DEVNULL)
+    make_iso(empty_iso, store.folder / 'nothing')
     contains(store.error('create', '--qemu-boot2docker-url', empty_iso, 'x'), 'has no /boot/vmlinuz', 'no kernel')
     contains(store.error('create', '--qemu-boot2docker-url', '/etc/passwd', 'x'), 'not an ISO image', 'no ISO')
     contains(store.error('create', '--qemu-boot2docker-url', 'ftp://x.example/b.iso', 'x', status=3), 'cannot fetch', 'URL')

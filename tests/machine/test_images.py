@@ -6,12 +6,11 @@ import hashlib
 import http.server
 import json
 import os
-import subprocess
 import tempfile
 import threading
 from pathlib import Path
 
-from store import Store
+from store import Store, make_iso
 from tap import Story, contains, equal, finish
 
 story = Story()
@@ -83,8 +82,7 @@ def iso(folder, version, kernel=b'kernel'):
         (boot / 'vmlinuz').write_bytes(kernel * 1000)
         (boot / 'initrd.img').write_bytes(os.urandom(300000))
         path = Path(temporary) / 'image.iso'
-        subprocess.run(['xorriso', '-as', 'mkisofs', '-quiet', '-R', '-J', '-V', f'Boot2Docker-v{version}', '-o', path,
-                        boot.parent], check=True, stderr=subprocess.DEVNULL)
+        make_iso(path, boot.parent, '-V', f'Boot2Docker-v{version}')
         return path.read_bytes()
 
 
