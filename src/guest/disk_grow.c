@@ -14,8 +14,8 @@
 #include "disk_grow.h"
 
 #include "disk_prepare.h"
+#include "ext4.h"
 #include "lib/alloc.h"
-#include "lib/cursor.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/proc.h"
@@ -153,39 +153,17 @@ int disk_grow_partition(const char *path, int number, struct error *err)
 	return 0;
 }
 
-// What the superblock says (ext4's own documentation, "The Super Block"); 0 when it is none.
-static uint64_t ext4_size(int fd, uint64_t *ret_block)
-{
-	uint8_t block[1024];
-	struct cursor c;
-	uint64_t blocks;
-	uint32_t shift;
-
-	if (pread(fd, block, sizeof(block), 1024) != (ssize_t)sizeof(block))
-		return 0;
-	cursor_init(&c, block, sizeof(block));
-	cursor_skip(&c, 4);
-	blocks = cursor_le32(&c);
-	cursor_skip(&c, 16);
-	shift = cursor_le32(&c);
-	cursor_skip(&c, 336 - 28);
-	blocks |= (uint64_t)cursor_le32(&c) << 32;
-	if (shift > 6)
-		return 0;
-	*ret_block = 1024ULL << shift;
-	return blocks * *ret_block;
-}
-
 static int grow_ext4(int device, uint64_t size, int target, struct error *err)
 {
-	uint64_t block, now = ext4_size(device, &block), blocks;
+	struct ext4_facts facts;
+	uint64_t blocks;
 
-	if (now == 0 || size < now + GAIN_MIN)
+	if (!ext4_read(device, &facts) || size / facts.block_size < facts.blocks + GAIN_MIN / facts.block_size)
 		return 0;
-	blocks = size / block;
+	blocks = size / facts.block_size;
 	if (ioctl(target, EXT4_RESIZE_FS, &blocks) < 0)
 		return error_set(err, errno, "grow ext4 to %llu blocks of %llu bytes", (unsigned long long)blocks,
-				 (unsigned long long)block);
+				 (unsigned long long)facts.block_size);
 	return 1;
 }
 

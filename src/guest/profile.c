@@ -47,8 +47,8 @@ static const struct {
 };
 
 // The shell prints its variables when it exits, however it does (a profile may call exit), to the fd that we read; the profile's
-// own output goes to stderr. $1 is the profile, $2 the names. Each program that is started costs an emulated processor a tenth of
-// a second: env only where something was exported.
+// own output goes to stderr. $1 is the profile, $2 the names. Each process costs an emulated processor a tenth of a second:
+// there is none besides the shell, whose `export -p` is read by us.
 static const char script[] = "exec 3>&1 >&2\n"
 			     "b2d_dump() {\n"
 			     "	for b2d_name in $b2d_names; do\n"
@@ -56,12 +56,10 @@ static const char script[] = "exec 3>&1 >&2\n"
 			     "		eval \"printf '%s=%s\\\\0' $b2d_name \\\"\\${$b2d_name}\\\"\" >&3\n"
 			     "	done\n"
 			     "	printf '\\0' >&3\n"
-			     "	[ \"$(export -p)\" = \"$b2d_exports\" ] || env -0 >&3\n"
+			     "	export -p >&3\n"
 			     "	printf '\\0' >&3\n"
 			     "}\n"
 			     "b2d_names=$2\n"
-			     "sh -n \"$1\" || exit 2\n"
-			     "b2d_exports=$(export -p)\n"
 			     "trap b2d_dump EXIT\n"
 			     ". \"$1\"\n";
 
@@ -79,34 +77,64 @@ static void take_variable(const char *record, struct profile *ret)
 }
 
 // What the shell itself puts into its environment is not the profile's.
-static void take_export(const char *record, struct profile *ret)
+static bool is_shells_own(const char *record)
 {
-	static const char *const not_ours[] = { "PATH=", "HOME=", "PWD=", "OLDPWD=", "SHLVL=", "_=", "TERM=" };
+	static const char *const own[] = { "PATH=", "HOME=", "PWD=", "OLDPWD=", "SHLVL=", "_=", "TERM=" };
 
-	if (!strchr(record, '=') || record[0] == '=')
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(not_ours); i++)
-		if (strncmp(record, not_ours[i], strlen(not_ours[i])) == 0)
-			return;
-	strv_push(&ret->env, record);
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (strncmp(record, own[i], strlen(own[i])) == 0)
+			return true;
+	return false;
+}
+
+// Appends the character of a shell word at *p to it, and goes on behind it. `*quote` is the quote that is open, or 0.
+static void take_character(const char **p, char *quote, struct buf *word)
+{
+	char c = *(*p)++;
+
+	if (*quote == '\'' && c != '\'')
+		buf_putc(word, c);
+	else if (c == *quote)
+		*quote = 0;
+	else if (!*quote && (c == '\'' || c == '"'))
+		*quote = c;
+	else if (c == '\\' && **p)
+		buf_putc(word, *(*p)++);
+	else
+		buf_putc(word, c);
+}
+
+// `export -p` prints `export NAME=VALUE` lines (POSIX, "export"), quoted so that a shell reads them back.
+static void take_exports(const char *text, struct profile *ret)
+{
+	static const char prefix[] = "export ";
+
+	for (const char *p = text; strncmp(p, prefix, strlen(prefix)) == 0;) {
+		cleanup_buf struct buf word = BUF_INIT;
+		char quote = 0;
+
+		p += strlen(prefix);
+		while (*p && (quote || *p != '\n'))
+			take_character(&p, &quote, &word);
+		if (*p)
+			p++;
+		if (strchr(buf_str(&word), '=') && *buf_str(&word) != '=' && !is_shells_own(buf_str(&word)))
+			strv_push(&ret->env, buf_str(&word));
+	}
 }
 
 bool profile_parse_dump(const char *dump, size_t len, struct profile *ret)
 {
-	const char *end = dump + len;
-	int part = 0; // variables, environment, end
+	const char *end = dump + len, *p = dump;
 
 	if (len == 0 || dump[len - 1] != '\0')
 		return false;
-	for (const char *p = dump; p < end && part < 2; p += strlen(p) + 1) {
-		if (!*p)
-			part++;
-		else if (part == 0)
-			take_variable(p, ret);
-		else
-			take_export(p, ret);
-	}
-	return part == 2;
+	for (; p < end && *p; p += strlen(p) + 1)
+		take_variable(p, ret);
+	if (p + 1 >= end) // the end of the first part was the end of it all
+		return false;
+	take_exports(p + 1, ret);
+	return true;
 }
 
 static void set_default(struct profile *p, enum profile_name which, char *value)
@@ -131,6 +159,16 @@ static void fill_defaults(struct profile *p)
 			    path_join(p->values[PROFILE_CERTDIR], certificate_files[i].file));
 	set_default(p, PROFILE_SERVERORG, xstrdup(p->values[PROFILE_ORG]));
 	set_default(p, PROFILE_CAORG, xasprintf("%sCA", p->values[PROFILE_ORG]));
+}
+
+// A shell finds a syntax error when it gets there; then it has run what comes before.
+static bool has_syntax_error(const char *path)
+{
+	const char *const argv[] = { "/bin/sh", "-n", path, NULL };
+	cleanup_buf struct buf errors = BUF_INIT; // said before, when it was run
+	struct proc_spec spec = { .argv = argv, .timeout_ms = DEADLINE_MS, .errs = PROC_CAPTURE, .err_buf = &errors };
+
+	return proc_run(&spec, NULL) != 0;
 }
 
 static int run_shell(const char *path, struct profile *ret, struct error *err)
@@ -158,7 +196,7 @@ static int run_shell(const char *path, struct profile *ret, struct error *err)
 	buf_trim_end(&errors);
 	if (errors.len > 0)
 		log_warn("profile: %.400s", buf_str(&errors));
-	if (!profile_parse_dump(buf_str(&dump), dump.len, ret))
+	if ((r != 0 && has_syntax_error(path)) || !profile_parse_dump(buf_str(&dump), dump.len, ret))
 		return error_say(err, EINVAL, "the shell gave up on it with exit status %d", r);
 	if (r != 0)
 		log_warn("profile: it ended with exit status %d", r);

@@ -40,10 +40,10 @@ struct profile {
 };
 
 // Evaluates ROOT/var/lib/boot2docker/profile with sh, bounded in time. There is always a result: what cannot be evaluated (a
-// syntax error, an endless loop) is logged and every default is taken.
+// syntax error, an endless loop) is logged and every default is taken, although what the shell ran before that is done.
 void profile_evaluate(const struct guest *g, struct profile *ret);
 void profile_done(struct profile *p);
 
-// Reads what the shell printed: NUL-ended NAME=VALUE of the variables that are set, one empty string, then the environment.
-// False when it is not whole. Defaults are not filled in.
+// Reads what the shell printed: NUL-ended NAME=VALUE of the variables that are set, one empty string, then what `export -p`
+// says, NUL-ended. False when it is not whole. Defaults are not filled in.
 bool profile_parse_dump(const char *dump, size_t len, struct profile *ret);

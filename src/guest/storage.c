@@ -7,6 +7,7 @@
 #include "disk.h"
 #include "disk_grow.h"
 #include "disk_prepare.h"
+#include "ext4.h"
 #include "lib/alloc.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -75,6 +76,14 @@ static int prepare(const struct guest *g, const struct disk_facts *disk, char **
 	return r;
 }
 
+static bool is_clean_ext4(const char *path)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct ext4_facts facts;
+
+	return fd >= 0 && ext4_read(fd, &facts) && facts.is_clean;
+}
+
 // Exit status of e2fsck: 1 errors corrected, 2 corrected and a reboot is due (not before the first mount), 4 and more: not.
 static int check_ext4(const char *path, struct error *err)
 {
@@ -86,8 +95,11 @@ static int check_ext4(const char *path, struct error *err)
 				  .out_buf = &output,
 				  .err_buf = &output,
 				  .timeout_ms = CHECK_MS };
-	int r = proc_run(&spec, err);
+	int r;
 
+	if (is_clean_ext4(path)) // a program less to start
+		return 0;
+	r = proc_run(&spec, err);
 	buf_trim_end(&output);
 	if (r < 0)
 		return r;

@@ -189,12 +189,29 @@ static void the_profile_may_hold_any_shell(void **state)
 	profile_done(&p);
 }
 
+static void what_the_profile_exports_is_read_to_the_letter(void **state)
+{
+	static const char *const expected[] = { "QUOTES=a 'b' \"c\" \\ $d `e`", "LINES=one\n\nexport FAKE='no'\ntwo",
+						"EMPTY=", "SET=later" };
+	struct profile p;
+
+	(void)state;
+	put(PROFILE_FILE, "export QUOTES='a '\"'b'\"' \"c\" \\ $d `e`'\nexport LINES=\"one\n\nexport FAKE='no'\ntwo\"\n"
+			  "export EMPTY= NOT_SET\nexport SET\nSET=later\nNOT_EXPORTED=x\nexport GONE=1\nunset GONE\n");
+	profile_evaluate(&guest, &p);
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
+		if (!strv_contains(&p.env, expected[i]))
+			fail_msg("%s is not among the exports", expected[i]);
+	assert_int_equal(p.env.count, ARRAY_SIZE(expected));
+	profile_done(&p);
+}
+
 static void a_profile_with_a_syntax_error_means_defaults(void **state)
 {
 	struct profile p;
 
 	(void)state;
-	put(PROFILE_FILE, "DOCKER_TLS=no\nif true\n");
+	put(PROFILE_FILE, "DOCKER_TLS=no\nexport A=b\nif true\n");
 	profile_evaluate(&guest, &p);
 	assert_string_equal(p.values[PROFILE_DOCKER_TLS], "auto");
 	assert_contains(buf_str(&log_text), "is not used");
@@ -575,6 +592,7 @@ int main(void)
 		with_root(without_a_profile_defaults_are_taken),
 		with_root(the_profile_of_docker_machine_is_understood),
 		with_root(the_profile_may_hold_any_shell),
+		with_root(what_the_profile_exports_is_read_to_the_letter),
 		with_root(a_profile_with_a_syntax_error_means_defaults),
 		with_root(an_endless_profile_is_bounded),
 		with_root(a_folder_that_is_not_there_yet_will_be_on_its_parents_file_system),

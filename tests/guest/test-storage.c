@@ -7,6 +7,7 @@
 #include "disk-images.h"
 #include "disk.h"
 #include "disk_prepare.h"
+#include "ext4.h"
 #include "lib/file.h"
 #include "lib/path.h"
 #include "lib/proc.h"
@@ -24,6 +25,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
+
+#define TEST_BIN "/test-bin"
 
 static struct error err;
 static struct guest guest;
@@ -54,19 +57,27 @@ static void put(const char *path, const char *text)
 	assert_ok(file_replace_text(full, text, 0644, &err), &err);
 }
 
+// A program of this name is found before the real one.
+static void put_program(const char *name, const char *script)
+{
+	cleanup_free char *path = path_join(TEST_BIN, name);
+	cleanup_free char *full = guest_path(&guest, path);
+	cleanup_free char *text = xasprintf("#!/bin/sh\n%s", script);
+
+	put(path, text);
+	assert_int_equal(chmod(full, 0755), 0);
+}
+
 // --- a machine with disks
 
 // The machine that runs the test may have a kernel that reads no partition tables: partx tells it what sfdisk wrote.
 static void add_partx_to_sfdisk(void)
 {
-	static const char script[] = "#!/bin/sh\nPATH=${PATH#*:}:/sbin:/usr/sbin\nsfdisk \"$@\" || exit\n"
-				     "for disk; do :; done\npartx -u \"$(readlink -f \"$disk\")\"\n";
-	cleanup_free char *bin = guest_path(&guest, "/test-bin");
+	cleanup_free char *bin = guest_path(&guest, TEST_BIN);
 	cleanup_free char *path = xasprintf("%s:%s", bin, getenv("PATH"));
-	cleanup_free char *fake = guest_path(&guest, "/test-bin/sfdisk");
 
-	put("/test-bin/sfdisk", script);
-	assert_int_equal(chmod(fake, 0755), 0);
+	put_program("sfdisk", "PATH=${PATH#*:}:/sbin:/usr/sbin\nsfdisk \"$@\" || exit\n"
+			      "for disk; do :; done\npartx -u \"$(readlink -f \"$disk\")\"\n");
 	setenv("PATH", path, 1);
 }
 
@@ -259,6 +270,42 @@ static void a_damaged_disk_is_repaired(void)
 	check_banner(false);
 }
 
+// Most boots: nothing is to be done, and e2fsck, which would see the same, is not even started.
+static void a_clean_disk_is_not_checked(void)
+{
+	cleanup_free char *disk = our_ext4();
+
+	put_program("e2fsck", "exit 8\n");
+	plug_in(disk, false);
+	boot();
+	check_place("vda");
+	check_banner(false);
+}
+
+static void whatever_is_not_clean_is_checked(void)
+{
+	static const char *const marks[] = { "ssv state 0\n",
+					     "ssv state 3\n",
+					     "feature needs_recovery\n",
+					     "ssv last_orphan 12\n",
+					     "ssv checkinterval 86400\n",
+					     "ssv max_mnt_count 20\n",
+					     "ssv error_count 1\n" };
+	struct ext4_facts facts;
+
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
+		cleanup_free char *disk = our_ext4();
+		cleanup_close int fd = open(disk, O_RDONLY | O_CLOEXEC);
+
+		assert_true(ext4_read(fd, &facts) && facts.is_clean);
+		assert_int_equal(facts.blocks * facts.block_size, 80 * MIB);
+		debugfs(disk, marks[i]);
+		if (!ext4_read(fd, &facts) || facts.is_clean)
+			fail_msg("clean although: %s", marks[i]);
+		assert_int_equal(unlink(disk), 0);
+	}
+}
+
 static void a_disk_beyond_repair(void)
 {
 	cleanup_free char *disk = our_ext4();
@@ -325,6 +372,8 @@ static const struct story stories[] = {
 	{ "a btrfs grows", a_btrfs_grows },
 	{ "a file system without our label is used, but not grown", a_foreign_file_system_is_not_grown },
 	{ "what e2fsck repairs by itself is repaired and used", a_damaged_disk_is_repaired },
+	{ "a disk that was unmounted in order is mounted without e2fsck", a_clean_disk_is_not_checked },
+	{ "e2fsck has a look when anything in the superblock asks for one", whatever_is_not_clean_is_checked },
 	{ "a disk beyond repair is not mounted, and said so", a_disk_beyond_repair },
 	{ "a read-only disk of ours is not mounted, and said so", a_read_only_disk },
 	{ "a disk that is too small is not touched, and said so", a_disk_too_small },
