@@ -71,11 +71,12 @@ static bool all_zero(const uint8_t *data, size_t len)
 	return len > 0 && data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
 }
 
-static int read_start(int fd, const char *path, struct buf *ret, struct error *err)
+// Reads on until there are `len` bytes of the disk's start, or its end is reached.
+static int read_start(int fd, const char *path, size_t want, struct buf *ret, struct error *err)
 {
-	buf_reserve(ret, DISK_BLANK_LEN);
-	while (ret->len < DISK_BLANK_LEN) {
-		char block[16384];
+	buf_reserve(ret, want);
+	while (ret->len < want) {
+		char block[DISK_MAGIC_LEN];
 		ssize_t len = pread(fd, block, sizeof(block), (off_t)ret->len);
 
 		if (len < 0)
@@ -89,20 +90,24 @@ static int read_start(int fd, const char *path, struct buf *ret, struct error *e
 
 int disk_examine(struct disk_facts *f, struct error *err)
 {
-	cleanup_close int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	cleanup_close int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_EXCL);
 	cleanup_buf struct buf start = BUF_INIT;
 	off_t end;
 	int r;
 
+	if (fd < 0 && errno == EBUSY)
+		return 0;
 	if (fd < 0)
 		return error_set(err, errno, "open %s", f->path);
 	end = lseek(fd, 0, SEEK_END);
 	if (end < 0)
 		return error_set(err, errno, "size of %s", f->path);
 	f->size = (uint64_t)end;
-	r = read_start(fd, f->path, &start, err);
+	r = read_start(fd, f->path, DISK_MAGIC_LEN, &start, err);
 	if (r == 0)
 		r = examine_signatures(f, fd, err);
+	if (r == 0 && !f->signature) // what has one is not blank, whatever it begins with
+		r = read_start(fd, f->path, DISK_BLANK_LEN, &start, err);
 	if (r < 0)
 		return r;
 	f->magic = start.len >= DISK_MAGIC_LEN && tar_has_magic(start.data, DISK_MAGIC_LEN);

@@ -267,6 +267,7 @@ def clean(host):
     equal(checked.returncode, 0, f'e2fsck: {checked.stdout[-500:]}')
     header = run('dumpe2fs', '-h', f'{host.disk}?offset={MIB}').stdout
     assert 'needs_recovery' not in header, 'the journal was not written back'
+    assert 'orphan_file' not in header, 'each mount reads an orphan file block by block'
 
 
 if __name__ == '__main__':
