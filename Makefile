@@ -9,6 +9,9 @@ BUILD ?= $(if $(SANITIZE),build-asan,build)
 IMAGE ?= $(BUILD)/image
 PREFIX ?= /usr/local
 
+# An ordinary user's PATH has not the programs for file systems and for AppArmor.
+export PATH := $(PATH):/usr/sbin:/sbin
+
 # Every date in the image is the last commit's.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 export SOURCE_DATE_EPOCH BUILD IMAGE

@@ -92,16 +92,15 @@ static void take_character(const char **p, char *quote, struct buf *word)
 {
 	char c = *(*p)++;
 
-	if (*quote == '\'' && c != '\'')
-		buf_putc(word, c);
-	else if (c == *quote)
+	if (c == *quote) {
 		*quote = 0;
-	else if (!*quote && (c == '\'' || c == '"'))
+	} else if (!*quote && (c == '\'' || c == '"')) {
 		*quote = c;
-	else if (c == '\\' && **p)
-		buf_putc(word, *(*p)++);
-	else
+	} else {
+		if (c == '\\' && *quote != '\'' && **p)
+			c = *(*p)++;
 		buf_putc(word, c);
+	}
 }
 
 // `export -p` prints `export NAME=VALUE` lines (POSIX, "export"), quoted so that a shell reads them back.
