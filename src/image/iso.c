@@ -5,12 +5,12 @@
 // One image, four ways in. BIOS from CD: El Torito, isolinux.bin. BIOS from a disk: the first sector is isohdpfx.bin, which
 // finds isolinux.bin in the image. UEFI from CD: a second El Torito entry, the FAT image. UEFI from a disk: the same FAT
 // image, appended behind the ISO as partition 2 of type EF (xorriso lets the El Torito entry point there, so it is stored
-// once). GRUB's ready-made CD image (gcdx64.efi) looks for the file system with /.disk/info and reads /boot/grub/grub.cfg
-// there. The partition table is a plain MBR: partition 1 is the ISO, so its label and the kernel are found on a disk too.
+// once). Its GRUB (grub.h) finds the ISO by its date and reads /boot/grub/grub.cfg there. The partition table is a plain MBR: partition 1 is the ISO, so its label and the kernel are found on a disk too.
 // xorriso and mtools take every date and identifier from SOURCE_DATE_EPOCH.
 
 #include "image/iso.h"
 
+#include "image/grub.h"
 #include "lib/alloc.h"
 #include "lib/file.h"
 #include "lib/path.h"
@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define TEXT_MAX (1 << 20)
-#define ESP_SPARE (256 << 10) // for FAT's own tables
+#define ESP_SPARE (32 << 10) // for FAT's own tables
 #define VOLUME_MAX 32 // ISO 9660
 
 struct iso {
@@ -40,7 +40,6 @@ static const struct loader_file {
 	{ "isolinux", "/usr/lib/ISOLINUX/isolinux.bin", "boot/isolinux/isolinux.bin" },
 	{ "syslinux-common", "/usr/lib/syslinux/modules/bios/ldlinux.c32", "boot/isolinux/ldlinux.c32" },
 	{ "isolinux", "/usr/lib/ISOLINUX/isohdpfx.bin", "../isohdpfx.bin" },
-	{ "grub-efi-amd64-unsigned", "/usr/lib/grub/x86_64-efi/monolithic/gcdx64.efi", "../bootx64.efi" },
 };
 
 // Texts of distro/boot, filled in.
@@ -135,8 +134,10 @@ static int make_esp(const struct iso *iso, struct error *err)
 	cleanup_free char *loader = path_join(iso->spec->work, "bootx64.efi");
 	cleanup_buf struct buf data = BUF_INIT;
 	cleanup_free char *sectors = NULL, *serial = NULL;
-	int r = file_read(loader, 64 << 20, &data, err);
+	int r = grub_make(iso->spec->packages, iso->spec->work, iso->spec->epoch, loader, err);
 
+	if (r == 0)
+		r = file_read(loader, 64 << 20, &data, err);
 	if (r < 0)
 		return r;
 	// Whole tracks of 32 sectors, so that the image has no ragged end.
@@ -195,6 +196,9 @@ static int run_xorriso(const struct iso *iso, const char *volume, struct error *
 						    "-boot-info-table",
 						    "-partition_offset",
 						    "16",
+						    "-partition_cyl_align",
+						    "off",
+						    "-no-pad",
 						    "-append_partition",
 						    "2",
 						    "0xef",

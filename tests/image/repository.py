@@ -121,6 +121,6 @@ def fill(repository, work):
     repository.package('isolinux', {'/usr/lib/ISOLINUX/isolinux.bin': bytes(0x40) + b'\xfb\xc0\x78\x70' + bytes(38844),
                                     '/usr/lib/ISOLINUX/isohdpfx.bin': bytes(432)})
     repository.package('syslinux-common', {'/usr/lib/syslinux/modules/bios/ldlinux.c32': bytes(5000)})
-    repository.package('grub-efi-amd64-unsigned', {'/usr/lib/grub/x86_64-efi/monolithic/gcdx64.efi': b'MZ' + bytes(70000)})
+    repository.package('grub-efi-amd64-bin', {'/usr/lib/grub/x86_64-efi/kernel.img': b'core', '/usr/lib/grub/x86_64-efi/linux.mod': b'linux'})
     repository.package('libc6', {'/usr/lib64/ld-linux-x86-64.so.2': library})
     repository.publish()

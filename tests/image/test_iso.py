@@ -85,7 +85,13 @@ def esp(image):
         stream.seek(start * 512)
         (image.folder / 'esp').write_bytes(stream.read(size * 512))
     output('mcopy', '-n', '-i', image.folder / 'esp', '::EFI/BOOT/BOOTX64.EFI', image.folder / 'loader')
-    equal((image.folder / 'loader').read_bytes()[:2], b'MZ', 'the loader\'s first bytes')
+    loader = (image.folder / 'loader').read_bytes()
+    equal(loader[:2], b'MZ', 'the loader\'s first bytes')
+    with open(ISO, 'rb') as stream:
+        stream.seek(0x8000 + 830)
+        made = stream.read(16).decode()
+    name = '-'.join((made[:4], *re.findall('..', made[4:])))
+    assert f'search --no-floppy --fs-uuid --set=root {name}\n'.encode() in loader, f'the loader does not look for the ISO of {name}'
 
 
 @story.test('the boot menus do not wait')
