@@ -7,8 +7,8 @@
 // latter is written last and removed first, so that it alone says whether there is a state.
 //
 // A state is good for one use: as soon as the guest has run on, its disk is not the one that the memory remembers. So
-// the files are gone before the guest runs; a resumed QEMU whose guest does not run yet is found paused, and `start`
-// removes the files and lets it go on. What was written is on the disk (fdatasync) before saved.json is: a power cut
+// saved.json is gone before the guest runs; a resumed QEMU whose guest does not run yet is found paused, and `start`
+// removes the file and lets it go on. machine.state, whose removal takes a while, goes when the guest runs. What was written is on the disk (fdatasync) before saved.json is: a power cut
 // leaves a machine that boots from its disk, never one with holes in its memory.
 //
 // A state fits the QEMU that wrote it, by its version, with the same command line (without what the guest does not
@@ -17,15 +17,18 @@
 // loaded is kept: the host may only be out of memory.
 //
 // QEMU 9.0 and later write a file that memory is mapped to page by page (mapped-ram), sparse and of bounded size; an
-// older one writes a stream, whose pages of zeros take nine bytes. Which one it is, QEMU is asked.
+// older one writes a stream, which we take from a pipe and keep without its pages of zeros (slim.h). Which one it is,
+// QEMU is asked.
 #include "internal.h"
 
+#include "../net.h"
 #include "../run.h"
 #include "lib/alloc.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "slim.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +36,7 @@
 #include <sys/statvfs.h>
 
 enum { MIGRATE_TIMEOUT_MS = 5 * 60 * 1000, PAUSE_MS = 2, SAVED_MAX = 1 << 20, CPUINFO_MAX = 4 << 20 };
+enum { CHUNK = 1 << 20 }; // of a stream, and of its pipe
 enum { MEGABYTE = 1 << 20, DEVICES_MB = 64 }; // devices' own state, and the pages' numbers
 static const int64_t NO_LIMIT = 1LL << 40; // bytes a second
 static const char STREAM[] = "stream", MAPPED[] = "mapped-ram";
@@ -175,18 +179,18 @@ static int choose_format(struct qmp *q, const char **ret, struct error *err)
 	return *ret == MAPPED ? use_mapped_ram(q, err) : 0;
 }
 
-// Runs `migrate` or `migrate-incoming` and waits for its end. The mapped format needs the file by its name.
-static int transfer(struct qmp *q, const char *command, const char *format, const char *path, int fd, struct error *err)
+// Runs `migrate` or `migrate-incoming`. The mapped format needs the file by its name.
+static int begin_transfer(struct qmp *q, const char *command, const char *format, const char *path, int fd,
+			  struct error *err)
 {
 	static const char fd_uri[] = "fd:state";
 	bool mapped = strcmp(format, MAPPED) == 0;
 	cleanup_free char *file_uri = xasprintf("file:%s", path);
 	int r = mapped ? 0 : qmp_give_fd(q, fd, strchr(fd_uri, ':') + 1, QMP_TIMEOUT_MS, err);
 
-	if (r == 0)
-		r = qmp_execute_with(q, command, json_pack("{s:s}", "uri", mapped ? file_uri : fd_uri),
-				     MIGRATE_TIMEOUT_MS, NULL, err);
-	return r < 0 ? r : wait_transfer(q, err);
+	return r < 0 ? r
+		     : qmp_execute_with(q, command, json_pack("{s:s}", "uri", mapped ? file_uri : fd_uri),
+					MIGRATE_TIMEOUT_MS, NULL, err);
 }
 
 // --- save ---
@@ -206,6 +210,51 @@ static int check_space(const struct machine *m, struct error *err)
 					     m->name, needed, m->dir, free_mb);
 }
 
+// Keeps what comes out of the pipe until QEMU, or its end of the pipe, is gone.
+static int keep_slim(int from, int file, const char *path, struct error *err)
+{
+	int64_t deadline = clock_ms() + MIGRATE_TIMEOUT_MS;
+	cleanup_slim struct slim slim = SLIM_INIT;
+	cleanup_free char *chunk = xmalloc(CHUNK);
+	cleanup_buf struct buf out = BUF_INIT;
+	ssize_t n;
+
+	do {
+		int r = net_wait(from, false, deadline, "QEMU", err);
+		if (r == 0)
+			r = interrupt_check(err);
+		if (r < 0)
+			return r;
+		n = read(from, chunk, CHUNK);
+		if (n < 0)
+			return error_set(err, errno, "read the machine's state from QEMU");
+		if (n > 0)
+			slim_feed(&slim, chunk, (size_t)n, &out);
+		else
+			slim_end(&slim, &out);
+		r = file_write_fd(file, path, out.data, out.len, err);
+		if (r < 0)
+			return r;
+		buf_clear(&out);
+	} while (n > 0);
+	return 0;
+}
+
+static int write_slim(struct qmp *q, const char *path, int file, struct error *err)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_set(err, errno, "make a pipe");
+	cleanup_close int from = ends[0];
+	cleanup_close int to = ends[1];
+	if (fcntl(from, F_SETPIPE_SZ, CHUNK) < 0)
+		log_debug("the pipe stays small: %s", strerror(errno));
+	int r = begin_transfer(q, "migrate", STREAM, path, to, err);
+	close(take_fd(&to)); // so that its end is seen when QEMU closes it
+	return r < 0 ? r : keep_slim(from, file, path, err);
+}
+
 static int write_state(struct qmp *q, const char *path, const char **ret_format, struct error *err)
 {
 	cleanup_close int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -217,7 +266,10 @@ static int write_state(struct qmp *q, const char *path, const char **ret_format,
 	if (r == 0)
 		r = choose_format(q, ret_format, err);
 	if (r == 0)
-		r = transfer(q, "migrate", *ret_format, path, fd, err);
+		r = strcmp(*ret_format, MAPPED) == 0 ? begin_transfer(q, "migrate", MAPPED, path, fd, err)
+						     : write_slim(q, path, fd, err);
+	if (r == 0)
+		r = wait_transfer(q, err);
 	if (r == 0 && fdatasync(fd) < 0)
 		r = error_set(err, errno, "write %s", path);
 	return r;
@@ -330,7 +382,9 @@ static int load(const struct machine *m, struct qmp *q, const char *format, stru
 	if (fd < 0)
 		return error_set(err, errno, "open %s", path);
 	int r = strcmp(format, MAPPED) == 0 ? use_mapped_ram(q, err) : 0;
-	return r < 0 ? r : transfer(q, "migrate-incoming", format, path, fd, err);
+	if (r == 0)
+		r = begin_transfer(q, "migrate-incoming", format, path, fd, err);
+	return r < 0 ? r : wait_transfer(q, err);
 }
 
 // A state that fits and yet does not load.
@@ -371,10 +425,12 @@ int qemu_resume(struct machine *m, const char *accelerator, struct error *err)
 		end(m);
 		return cannot_load(m, err);
 	}
-	r = qemu_discard_saved(m, err);
+	r = file_unlink(description, err);
 	if (r == 0)
 		r = qmp_execute(&q, "cont", QMP_TIMEOUT_MS, NULL, err);
 	if (r == 0)
 		r = qemu_network_forward(m, &q, err);
+	if (r == 0)
+		r = qemu_discard_saved(m, err);
 	return r < 0 ? r : 1;
 }
