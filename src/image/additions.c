@@ -26,7 +26,7 @@ int additions_packages(const struct additions *a, const struct apt_spec *apt, st
 	r = apt_libraries(apt, &a->packages, &pools, err);
 	if (r < 0)
 		return r;
-	buf_printf(&text, "layer %s\n", m->layers[m->layer_count - 1].name);
+	buf_printf(&text, "layer %s\n", m->layers[manifest_last_layer(m)].name);
 	for (size_t i = 0; i < a->packages.count; i++)
 		buf_printf(&text, "package %s\nall\n", a->packages.items[i]);
 	for (size_t i = 0; i < pools.count; i++)
@@ -40,7 +40,7 @@ static int add_file(const char *source, const char *target, const struct manifes
 {
 	struct node_spec spec = { .type = NODE_FILE,
 				  .mtime = epoch,
-				  .layer = (int)m->layer_count - 1,
+				  .layer = manifest_last_layer(m),
 				  .replace = true,
 				  .origin = "--add-file" };
 	cleanup_buf struct buf data = BUF_INIT;

@@ -215,29 +215,59 @@ static int add_libraries(struct build *b, struct error *err)
 	return r;
 }
 
-static int make_layer(struct build *b, size_t index, struct error *err)
+static int add_to_initrd(struct build *b, const struct layer *layer, const char *path, struct error *err)
 {
-	cleanup_free char *path = NULL;
-	cleanup_free char *name = xasprintf("/layers/%s.squashfs", b->manifest.layers[index].file);
-	struct layer_spec layer = { .manifest = &b->manifest,
-				    .index = (int)index,
-				    .root = b->root,
-				    .epoch = b->spec->epoch,
-				    .cache = b->spec->apt.cache,
-				    .jobs = b->spec->jobs };
+	cleanup_free char *name = xasprintf("/layers/%s.squashfs", layer->file);
 	struct node_spec node = { .type = NODE_FILE, .mode = 0644, .layer = LAYER_INITRD, .origin = "layers" };
 	cleanup_buf struct buf data = BUF_INIT;
 	cleanup_blob struct blob *blob = NULL;
-	int r;
+	int r = file_read(path, LAYER_MAX, &data, err);
 
-	r = layer_make(&layer, &path, err);
-	if (r == 0)
-		r = file_read(path, LAYER_MAX, &data, err);
 	if (r < 0)
 		return r;
-	b->layer_sizes[index] = data.len;
 	node.blob = blob = blob_from(data.data, data.len);
 	return tree_add(b->initrd, name, &node, NULL, err);
+}
+
+struct extension_check {
+	const struct layer *layer;
+	int index;
+};
+
+// A machine lays an extension over /usr, and over nothing else.
+static int check_below_usr(struct node *node, void *arg, struct error *err)
+{
+	const struct extension_check *check = arg;
+	cleanup_free char *path = tree_path(node);
+
+	if (node->type == NODE_DIR || node->layer != check->index || strncmp(path, "/usr/", 5) == 0)
+		return 0;
+	return error_say(err, EINVAL, "%s is not below /usr, so it cannot be in the extension %s", path,
+			 check->layer->name);
+}
+
+static int make_layer(struct build *b, size_t index, struct error *err)
+{
+	const struct layer *layer = &b->manifest.layers[index];
+	cleanup_free char *path = NULL, *beside = xasprintf("%s/%s.squashfs", b->work, layer->file);
+	struct extension_check check = { layer, (int)index };
+	struct layer_spec spec = { .manifest = &b->manifest,
+				   .index = (int)index,
+				   .root = b->root,
+				   .epoch = b->spec->epoch,
+				   .cache = b->spec->apt.cache,
+				   .jobs = b->spec->jobs };
+	struct stat st;
+	int r = layer->is_extension ? tree_walk(b->root, check_below_usr, &check, err) : 0;
+
+	if (r == 0)
+		r = layer_make(&spec, &path, err);
+	if (r < 0)
+		return r;
+	if (stat(path, &st) < 0)
+		return error_set(err, errno, "look at %s", path);
+	b->layer_sizes[index] = (uint64_t)st.st_size;
+	return layer->is_extension ? file_copy(path, beside, 0644, err) : add_to_initrd(b, layer, path, err);
 }
 
 // Replaces the file by what initrd-pack's program makes of it.
@@ -327,21 +357,31 @@ static int make_results(struct build *b, struct error *err)
 			err);
 }
 
+static int publish_file(const struct build *b, const char *name, struct error *err)
+{
+	cleanup_free char *from = path_join(b->work, name);
+	cleanup_free char *to = path_join(b->spec->output, name);
+
+	return rename(from, to) < 0 ? error_set(err, errno, "move %s to %s", from, to) : 0;
+}
+
 static int publish(const struct build *b, struct error *err)
 {
 	static const char *const results[] = { "vmlinuz", "initrd.img", "packages.txt", "packages.spdx.json",
 					       "boot2docker.iso" };
+	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(results); i++) {
-		cleanup_free char *from = path_join(b->work, results[i]);
-		cleanup_free char *to = path_join(b->spec->output, results[i]);
+	for (size_t i = 0; r == 0 && i < b->manifest.layer_count; i++) {
+		cleanup_free char *name = xasprintf("%s.squashfs", b->manifest.layers[i].file);
 
-		if (b->spec->no_iso && strcmp(results[i], "boot2docker.iso") == 0)
-			continue;
-		if (rename(from, to) < 0)
-			return error_set(err, errno, "move %s to %s", from, to);
+		if (b->manifest.layers[i].is_extension)
+			r = publish_file(b, name, err);
 	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(results); i++) {
+		if (!b->spec->no_iso || strcmp(results[i], "boot2docker.iso") != 0)
+			r = publish_file(b, results[i], err);
+	}
+	return r;
 }
 
 static uint64_t size_of(const struct build *b, const char *name)

@@ -13,9 +13,15 @@
 
 #define ANY SIZE_MAX
 
-struct module_list {
+// A slice or a list of modules that the profile names, and the layer that it goes to.
+struct placed_name {
 	char *name;
 	int layer;
+};
+
+struct placed_names {
+	struct placed_name *items;
+	size_t count;
 };
 
 struct parser {
@@ -23,9 +29,7 @@ struct parser {
 	const char *slice; // name of the slice being read
 	char *package; // the current one
 	int layer; // the current one
-	struct strv slices; // named by the profile
-	struct module_list *module_lists; // named by the profile
-	size_t module_list_count;
+	struct placed_names slices, module_lists; // named by the profile
 };
 
 struct statement {
@@ -178,33 +182,30 @@ static int take_text(struct parser *p, const struct words_line *line, const stru
 	return 0;
 }
 
-static int take_list(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+static int place_names(struct placed_names *list, int layer, const struct words_line *line, size_t first,
+		       struct error *err)
 {
-	struct strv *list = (struct strv *)((char *)p + s->field);
-
-	for (size_t i = 1; i < line->words.count; i++) {
+	for (size_t i = first; i < line->words.count; i++) {
 		if (!path_is_component(line->words.items[i]))
 			return error_say(err, EINVAL, "\"%s\" is not a plain name", line->words.items[i]);
-		strv_push(list, line->words.items[i]);
+		list->items = xreallocarray(list->items, list->count + 1, sizeof(*list->items));
+		list->items[list->count++] =
+			(struct placed_name){ .name = xstrdup(line->words.items[i]), .layer = layer };
 	}
 	return 0;
 }
 
-static int take_modules(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+static int take_slices(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+{
+	(void)s;
+	return place_names(&p->slices, 0, line, 1, err);
+}
+
+static int take_placed(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
 {
 	int layer, r = find_layer(p->m, line->words.items[1], &layer, err);
 
-	(void)s;
-	for (size_t i = 2; r == 0 && i < line->words.count; i++) {
-		struct module_list *list;
-
-		if (!path_is_component(line->words.items[i]))
-			return error_say(err, EINVAL, "\"%s\" is not a plain name", line->words.items[i]);
-		p->module_lists = xreallocarray(p->module_lists, p->module_list_count + 1, sizeof(*list));
-		list = &p->module_lists[p->module_list_count++];
-		*list = (struct module_list){ .name = xstrdup(line->words.items[i]), .layer = layer };
-	}
-	return r;
+	return r < 0 ? r : place_names((struct placed_names *)((char *)p + s->field), layer, line, 2, err);
 }
 
 static int take_boot_packages(struct parser *p, const struct words_line *line, const struct statement *s,
@@ -233,20 +234,35 @@ static int take_initrd_pack(struct parser *p, const struct words_line *line, con
 	return 0;
 }
 
-static int take_layer_row(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+static int add_layer(struct manifest *m, const struct words_line *line, bool is_extension, struct error *err)
 {
-	struct manifest *m = p->m;
 	struct layer *layer;
 
-	(void)s;
 	if (!path_is_component(line->words.items[2]))
 		return error_say(err, EINVAL, "\"%s\" is not a plain name", line->words.items[2]);
+	if (!is_extension && m->layer_count > 0 && m->layers[m->layer_count - 1].is_extension)
+		return error_say(err, EINVAL, "write the layers before the extensions");
 	m->layers = xreallocarray(m->layers, m->layer_count + 1, sizeof(*m->layers));
 	layer = &m->layers[m->layer_count++];
-	*layer = (struct layer){ .name = xstrdup(line->words.items[1]), .file = xstrdup(line->words.items[2]) };
+	*layer = (struct layer){ .name = xstrdup(line->words.items[1]),
+				 .file = xstrdup(line->words.items[2]),
+				 .is_extension = is_extension };
 	for (size_t i = 3; i < line->words.count; i++)
 		strv_push(&layer->options, line->words.items[i]);
 	return 0;
+}
+
+static int take_layer_row(struct parser *p, const struct words_line *line, const struct statement *s, struct error *err)
+{
+	(void)s;
+	return add_layer(p->m, line, false, err);
+}
+
+static int take_extension_row(struct parser *p, const struct words_line *line, const struct statement *s,
+			      struct error *err)
+{
+	(void)s;
+	return add_layer(p->m, line, true, err);
 }
 
 static const struct statement profile_statements[] = {
@@ -257,9 +273,11 @@ static const struct statement profile_statements[] = {
 	{ "volume", 1, 1, take_text, .field = offsetof(struct manifest, volume), .usage = "NAME" },
 	{ "cmdline", 1, ANY, take_text, .field = offsetof(struct manifest, cmdline), .usage = "WORD…" },
 	{ "layer", 2, ANY, take_layer_row, .usage = "NAME FILE MKSQUASHFS-OPTION…" },
+	{ "extension", 2, ANY, take_extension_row, .usage = "NAME FILE MKSQUASHFS-OPTION…" },
 	{ "initrd-pack", 1, ANY, take_initrd_pack, .usage = "PROGRAM OPTION…" },
-	{ "slices", 1, ANY, take_list, .field = offsetof(struct parser, slices), .usage = "NAME…" },
-	{ "modules", 2, ANY, take_modules, .usage = "LAYER NAME…" },
+	{ "slices", 1, ANY, take_slices, .usage = "NAME…" },
+	{ "slices-in", 2, ANY, take_placed, .field = offsetof(struct parser, slices), .usage = "LAYER NAME…" },
+	{ "modules", 2, ANY, take_placed, .field = offsetof(struct parser, module_lists), .usage = "LAYER NAME…" },
 	{ "boot-packages", 1, ANY, take_boot_packages, .usage = "PACKAGE…" },
 };
 
@@ -294,9 +312,10 @@ static int read_module_lists(const struct parser *p, struct error *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < p->module_list_count; i++) {
-		cleanup_free char *path = xasprintf("%s/modules/%s.list", p->m->directory, p->module_lists[i].name);
-		struct module_sink sink = { p->m, p->module_lists[i].layer };
+	for (size_t i = 0; r == 0 && i < p->module_lists.count; i++) {
+		const struct placed_name *list = &p->module_lists.items[i];
+		cleanup_free char *path = xasprintf("%s/modules/%s.list", p->m->directory, list->name);
+		struct module_sink sink = { p->m, list->layer };
 
 		r = words_each_line(path, module_line, &sink, err);
 	}
@@ -308,10 +327,11 @@ static int read_slices(struct parser *p, struct error *err)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < p->slices.count; i++) {
-		cleanup_free char *path = xasprintf("%s/slices/%s.slice", p->m->directory, p->slices.items[i]);
+		const struct placed_name *slice = &p->slices.items[i];
+		cleanup_free char *path = xasprintf("%s/slices/%s.slice", p->m->directory, slice->name);
 
-		p->slice = p->slices.items[i];
-		p->layer = 0;
+		p->slice = slice->name;
+		p->layer = slice->layer;
 		free(p->package);
 		p->package = NULL;
 		r = words_each_line(path, slice_line, p, err);
@@ -328,7 +348,7 @@ static int check_profile(const struct manifest *m, const char *path, struct erro
 				 path);
 	if (!m->version_package)
 		return error_say(err, EINVAL, "%s: has no line \"version-from PACKAGE\"", path);
-	if (m->layer_count == 0)
+	if (m->layer_count == 0 || m->layers[0].is_extension)
 		return error_say(err, EINVAL, "%s: has no line \"layer NAME FILE OPTION…\"", path);
 	return 0;
 }
@@ -348,12 +368,17 @@ static int read_profile(struct parser *p, const char *profile, struct error *err
 	return r;
 }
 
+static void placed_names_done(struct placed_names *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->items[i].name);
+	free(list->items);
+}
+
 static void parser_done(struct parser *p)
 {
-	strv_done(&p->slices);
-	for (size_t i = 0; i < p->module_list_count; i++)
-		free(p->module_lists[i].name);
-	free(p->module_lists);
+	placed_names_done(&p->slices);
+	placed_names_done(&p->module_lists);
 	free(p->package);
 }
 
@@ -387,6 +412,15 @@ int manifest_read_slice_text(struct manifest *m, const char *what, const char *t
 const char *manifest_layer_name(const struct manifest *m, int layer)
 {
 	return layer == LAYER_INITRD ? "initrd" : m->layers[layer].name;
+}
+
+int manifest_last_layer(const struct manifest *m)
+{
+	int last = (int)m->layer_count - 1;
+
+	while (last > 0 && m->layers[last].is_extension)
+		last--;
+	return last;
 }
 
 void manifest_done(struct manifest *m)

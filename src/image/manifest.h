@@ -36,6 +36,7 @@ struct layer {
 	char *name; // as slices say it
 	char *file; // "10-base"
 	struct strv options; // for mksquashfs
+	bool is_extension; // not part of the image, but a file beside it, for machines that want it; after all others
 };
 
 // A package that something is taken from.
@@ -80,3 +81,4 @@ void manifest_done(struct manifest *m);
 int manifest_read_slice_text(struct manifest *m, const char *what, const char *text, size_t len,
 			     struct error *err) MUST_CHECK;
 const char *manifest_layer_name(const struct manifest *m, int layer);
+int manifest_last_layer(const struct manifest *m); // of the image; extensions come after it

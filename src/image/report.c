@@ -70,7 +70,8 @@ static void print_totals(const struct report_spec *spec, const uint64_t *layer_r
 	cleanup_free char *modules = xasprintf("%zu modules in the layers", spec->module_count);
 
 	for (size_t i = 0; i < spec->manifest->layer_count; i++)
-		print_line(ret, spec->manifest->layers[i].file, layer_raw[i], (double)spec->layer_sizes[i], "layer");
+		print_line(ret, spec->manifest->layers[i].file, layer_raw[i], (double)spec->layer_sizes[i],
+			   spec->manifest->layers[i].is_extension ? "extension" : "layer");
 	print_line(ret, "vmlinuz", spec->kernel_size, (double)spec->kernel_size, modules);
 	print_line(ret, "initrd.img", spec->initrd_size, (double)spec->initrd_size, "layers, PID 1, early modules");
 	print_line(ret, "vmlinuz + initrd.img", spec->kernel_size + spec->initrd_size,

@@ -110,6 +110,9 @@ static void what_a_profile_lacks_is_named(void **state)
 		{ "slices ../etc\n", "\"../etc\" is not a plain name" },
 		{ "layer base ../10\n", "\"../10\" is not a plain name" },
 		{ "modules base m\n", "the profile has no layer \"base\"" },
+		{ "layer b 1\nslices-in more m\n", "the profile has no layer \"more\"" },
+		{ "extension e 1\nlayer b 1\n", "write the layers before the extensions" },
+		{ "kernel k\nversion-from a\nextension e 1\n", "has no line \"layer NAME FILE" },
 		{ "kernel k\nversion-from a\nlayer b 1\nslices gone\n", "gone.slice" },
 	};
 

@@ -391,6 +391,29 @@ def additions(world):
     contains((world.output / 'packages.txt').read_text(), 'extra 1.0 ', 'packages.txt')
 
 
+@story.test('a profile\'s extension is a file beside the image, with what its slices and module lists place there')
+def profile_extension(world):
+    world.write('profiles/dev', PROFILE.replace('slices main\n', 'extension more more-of-it -comp gzip\nslices main\nslices-in more more\n')
+                .replace('modules base net\n', 'modules more net\n'))
+    world.write('slices/more.slice', 'package extra\nfile /usr/bin/extra\n')
+    world.build('--no-iso', '--add-package', 'tool')
+    listing = subprocess.run(['unsquashfs', '-ls', str(world.output / 'more-of-it.squashfs')], check=True, capture_output=True, text=True).stdout
+    for path in ('usr/bin/extra', 'virtio_net.ko', 'net-core.ko'):
+        contains(listing, path, 'the extension')
+    layers = {path.name for path in (world.unpack_initrd() / 'layers').iterdir()}
+    equal(layers, {'10-base.squashfs', '20-cold.squashfs'}, 'the initrd\'s layers')
+    base, cold = world.list_layer('10-base'), world.list_layer('20-cold')
+    index = f'/usr/lib/modules/{RELEASE}/modules.dep'
+    assert index in base, 'the image has no index of the modules'
+    assert '/usr/bin/tool' in cold, 'what is added does not go to the image'
+    assert not any('virtio_net' in path or path == '/usr/bin/extra' for path in (*base, *cold)), 'the image has what the extension has'
+    contains((world.output / 'packages.txt').read_text(), 'extra 1.0 ', 'packages.txt')
+    world.write('slices/more.slice', 'package extra\nfile /etc/extra.conf\n')
+    world.refuses('/etc/extra.conf is not below /usr, so it cannot be in the extension more')
+    for name in ('profiles/dev', 'slices/main.slice'):
+        world.write(name, FILES[name])
+
+
 @story.test('additions that are wrong are refused by name')
 def wrong_additions(world):
     world.refuses('SRC:DST', '--add-file', '/etc/passwd')

@@ -65,7 +65,7 @@ def config_is_complete(qemu):
 
 @ours('network interfaces of every kind load their module by themselves')
 def interfaces(qemu):
-    for kind in ('wireguard', 'vxlan id 7 dstport 4789', 'dummy', 'ipip', 'bond', 'ifb', 'vrf table 7', 'geneve id 7 remote 10.9.8.7'):
+    for kind in ('wireguard', 'vxlan id 7 dstport 4789', 'dummy', 'ipip remote 10.9.8.7', 'bond', 'ifb', 'vrf table 7', 'geneve id 7 remote 10.9.8.7'):
         qemu.ssh(f'sudo ip link add t0 type {kind} && sudo ip link del t0')
     for kind in ('macvlan mode bridge', 'ipvlan mode l2'):
         qemu.ssh(f'sudo ip link add link eth0 name t0 type {kind} && sudo ip link del t0')

@@ -10,7 +10,7 @@ import time
 
 import kernel
 from fileserver import Nfs, samba_image
-from machine import busybox_tar, free_port, run
+from machine import IMAGE, busybox_tar, free_port, run
 from qemu import KERNEL, Qemu
 from registry import GATEWAY, Registry
 from tap import PATIENCE, Story, contains, equal, finish, note, within
@@ -18,6 +18,7 @@ from terminal import Terminal
 
 story = Story()
 LOG_LIMIT = 200 << 20
+EXTENSIONS = sorted(IMAGE.glob('*.squashfs'))
 # What the guest contract and people's scripts want on the PATH of a login that is no terminal.
 TOOLS = ('docker bash vi less curl wget openssl iptables nft ip ss tar gzip xz zstd rsync scp sfdisk parted mkfs.ext4 mkfs.btrfs mount.nfs '
          'mount.cifs tcpdump strace ps top htop crond sudo netstat pgrep which tee printf')
@@ -39,6 +40,16 @@ def make_tar(files):
     return out.getvalue()
 
 
+def lay_over(qemu, machine):
+    """Boots again with what the release has beside its image: what follows finds there what other images have in them."""
+    for extension in EXTENSIONS:
+        shutil.copy(extension, qemu.folder / 'fixtures')
+    qemu.ssh('cd /var/lib/boot2docker && sudo mkdir extensions && sudo cp /fixtures/*.squashfs extensions/', timeout=180)
+    qemu.power_button()
+    qemu.start(*machine)
+    note(f'docker answers after {qemu.wait_engine(300):.1f} s with {len(EXTENSIONS)} extensions')
+
+
 @story.test('a machine that was given a registry\'s CA boots to its engine', vital=True)
 def boots(qemu):
     own = qemu.folder
@@ -51,9 +62,12 @@ def boots(qemu):
     (own / 'fixtures').mkdir()
     (own / 'fixtures' / 'bb.tar').write_bytes(busybox_tar())
     samba_image(own / 'fixtures' / 'samba.tar')
-    qemu.start(*KERNEL, '-fw_cfg', f'name=opt/boot2docker/provision.tar,file={own}/provision.tar',
-               '-virtfs', f'local,path={own}/fixtures,mount_tag=fixtures,security_model=none,readonly=on')
+    machine = [*KERNEL, '-fw_cfg', f'name=opt/boot2docker/provision.tar,file={own}/provision.tar',
+               '-virtfs', f'local,path={own}/fixtures,mount_tag=fixtures,security_model=none,readonly=on']
+    qemu.start(*machine)
     note(f'docker answers after {qemu.wait_engine(300):.1f} s')
+    if EXTENSIONS:
+        lay_over(qemu, machine)
     qemu.ssh('docker import /fixtures/bb.tar bb', timeout=180)
 
 
