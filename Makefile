@@ -26,7 +26,7 @@ all: ## build the programs
 	@$(MAKE) programs
 
 programs: $(BUILD)/build.ninja
-	@meson compile -C $(BUILD)
+	@meson compile -C $(BUILD) programs
 
 $(BUILD)/build.ninja:
 	@meson setup $(meson_options) $(BUILD)
