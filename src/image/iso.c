@@ -5,8 +5,9 @@
 // One image, four ways in. BIOS from CD: El Torito, isolinux.bin. BIOS from a disk: the first sector is isohdpfx.bin, which
 // finds isolinux.bin in the image. UEFI from CD: a second El Torito entry, the FAT image. UEFI from a disk: the same FAT
 // image, appended behind the ISO as partition 2 of type EF (xorriso lets the El Torito entry point there, so it is stored
-// once). Its GRUB (grub.h) finds the ISO by its date and reads /boot/grub/grub.cfg there. The partition table is a plain MBR: partition 1 is the ISO, so its label and the kernel are found on a disk too.
-// xorriso and mtools take every date and identifier from SOURCE_DATE_EPOCH.
+// once). Its GRUB (grub.h) finds the ISO by its date and reads /boot/grub/grub.cfg there. The partition table is a plain MBR:
+// partition 1 is the ISO, so its label and the kernel are found on a disk too. xorriso and mtools take every date and identifier
+// from SOURCE_DATE_EPOCH.
 
 #include "image/iso.h"
 

@@ -8,8 +8,9 @@
 //
 // A state is good for one use: as soon as the guest has run on, its disk is not the one that the memory remembers. So
 // saved.json is gone before the guest runs; a resumed QEMU whose guest does not run yet is found paused, and `start`
-// removes the file and lets it go on. machine.state, whose removal takes a while, goes when the guest runs. What was written is on the disk (fdatasync) before saved.json is: a power cut
-// leaves a machine that boots from its disk, never one with holes in its memory.
+// removes the file and lets it go on. machine.state, whose removal takes a while, goes when the guest runs. What was
+// written is on the disk (fdatasync) before saved.json is: a power cut leaves a machine that boots from its disk, never
+// one with holes in its memory.
 //
 // A state fits the QEMU that wrote it, by its version, with the same command line (without what the guest does not
 // see: ports, files handed over at a start); with an accelerator that shows the guest the host's own processor, also
