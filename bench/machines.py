@@ -12,11 +12,11 @@ import threading
 import time
 from pathlib import Path
 
-from quiet import boot_clock, started_at
+from quiet import boot_clock, busy_seconds, process_seconds, started_at
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tests' / 'vm'))
 import machine as vm
-from machine import BOOT2DOCKER, Machine, free_port, run
+from machine import BOOT2DOCKER, Machine, free_port, resident_memory, run
 
 MEMORY, CPUS = 2048, 2
 
@@ -171,6 +171,32 @@ class Ours:
             if result.returncode == 0:
                 return int(result.stdout.rsplit(':', 1)[1])
         raise SystemExit(f'bench: boot2docker url: {result.stderr}')
+
+    def save_and_resume(self):
+        """Saves it and starts it again. How long `save` took, MB of its state, seconds from `start` typed until the engine
+        answers, QEMU's processor time until then, MB of the guest's memory that the host has given, and how many
+        processors others used meanwhile."""
+        port, folder = self._port(), self.machine.folder
+        context = self.machine.tls(folder / 'cert.pem', folder / 'key.pem')
+        begin = time.monotonic()
+        self.machine.command('save', 'default')
+        saved = time.monotonic()
+        state = (folder / 'machine.state').stat().st_size / 1e6
+        since, typed = busy_seconds(), time.monotonic()
+        command = subprocess.Popen([BOOT2DOCKER, 'start', 'default'], env=self.machine.environment,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            while not ping(port, context):
+                if time.monotonic() > typed + 300:
+                    raise SystemExit('bench: the resumed engine did not answer within 300 s')
+                time.sleep(0.005)
+            seconds, pid = time.monotonic() - typed, int((folder / 'qemu.pid').read_text())
+            processor = process_seconds(pid)
+            others = (busy_seconds() - since - processor) / seconds
+            resident = resident_memory(pid)
+        finally:
+            command.wait(300)
+        return saved - begin, state, seconds, processor, resident, others
 
     def details(self):
         """What is known after the start: MiB of memory in use, and where the time went."""

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes, counts, the host command's times and one boot of our machine, in a few minutes; called by `make bench-quick`.
+"""Sizes, counts, the host command's times, one boot of our machine and some starts of it saved, in a few minutes; called by `make bench-quick`.
 
 The commands' times are taken with a stand-in for QEMU, so that nothing runs beside them. Sizes and counts are the same on
 every host; times are not, and one boot says little: `make bench` compares.
 """
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from quiet import busy_seconds, process_seconds
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tests' / 'machine'))
 from store import COMMAND, Store
 
-RUNS, STOPPED, MAX_BUSY = 30, 20, 0.5
+RUNS, STOPPED, RESUMES, MAX_BUSY = 30, 20, 5, 0.5
 OURS = 'boot2docker'
 # Processes of user space: a kernel thread has no command line. Those of the question itself are left out.
 COUNT_PROCESSES = 'n=0; for f in /proc/[0-9]*/cmdline; do [ -z "$(tr -d "\\0" <$f 2>/dev/null)" ] || n=$((n+1)); done; echo $n'
@@ -75,6 +76,18 @@ def commands():
         return figures
 
 
+def resumes(machine):
+    """Starts of the machine that was saved, as they feel: from the typed word to the engine's answer over TLS."""
+    say(f'{RESUMES} starts of it saved')
+    rows = [machine.save_and_resume() for _ in range(RESUMES)]
+    saves, states, seconds, processor, resident, others = map(list, zip(*rows))
+    busy = statistics.median(others) > MAX_BUSY
+    return [own('`save`', 's', saves, busy=busy), own('size of the saved state', 'MB', states, digits=0),
+            own('`start` of it saved, to the engine\'s first answer', 's', seconds, busy=busy),
+            own('of that processor time of QEMU', 's', processor, busy=busy),
+            own('memory of the host that the resumed guest has', 'MiB', resident, digits=0)]
+
+
 def boot(image):
     """One boot, after the one of `create`: how long it takes, and what the idle machine needs."""
     machine = Ours(image)
@@ -85,6 +98,7 @@ def boot(image):
     # The shell that counts, what it runs, and sshd's processes for it.
     processes = int(machine.machine.ssh(COUNT_PROCESSES)) - int(machine.machine.ssh(
         'n=0; p=$$; while [ $p -gt 1 ]; do n=$((n+1)); p=$(awk "/^PPid/ { print \\$2 }" /proc/$p/status); done; echo $((n-1))'))
+    warm = resumes(machine)
     machine.stop()
     busy = others > MAX_BUSY
     times = [('a first `create`', machine.create_seconds), ('start to the engine\'s first answer', seconds),
@@ -92,7 +106,7 @@ def boot(image):
              ('of that containerd and dockerd', details['engine_s'])]
     return [*(own(name, 's', [value], busy=busy) for name, value in times),
             own('memory in use, idle', 'MiB', [details['memory_mib']], digits=0),
-            own('processes of the idle machine', '', [processes], digits=0)]
+            own('processes of the idle machine', '', [processes], digits=0), *warm]
 
 
 def main():

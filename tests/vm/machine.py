@@ -72,6 +72,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def resident_memory(pid):
+    """MB of a guest's memory, which is its QEMU's largest mapping, that the host has given."""
+    text = Path(f'/proc/{int(pid)}/smaps').read_text()
+    mappings = re.findall(r'^Size: +(\d+) kB\n(?:.*\n)*?Rss: +(\d+) kB', text, re.MULTILINE)
+    return max((int(size), int(rss)) for size, rss in mappings)[1] >> 10
+
+
 class Machine:
     """One machine in a store below a temporary folder; `with` removes both."""
 

@@ -4,14 +4,12 @@
 there. Run by root, the machine belongs to the user nobody: nothing of this needs root."""
 import os
 import pwd
-import re
 import socket
 import subprocess
 import time
 import urllib.request
-from pathlib import Path
 
-from machine import BOOT2DOCKER, Machine, free_port, run
+from machine import BOOT2DOCKER, Machine, free_port, resident_memory, run
 from tap import PATIENCE, Story, contains, equal, finish, note, within
 
 story = Story()
@@ -156,16 +154,9 @@ def resume(machine):
     equal((process.returncode, err), (0, ''), f'exit status and errors of start; it said {out!r}')
     equal(machine.docker('inspect', '-f', '{{.State.StartedAt}}', machine.container), machine.started, 'start of the container')
     assert not (machine.folder / 'machine.state').exists(), 'the state could be used again'
-    resident = resident_memory((machine.folder / 'qemu.pid').read_text().strip())
+    resident = resident_memory((machine.folder / 'qemu.pid').read_text())
     note(f'{resident} MB of the machine\'s 1024 are the host\'s memory')
     assert resident < 850, 'pages that the guest does not use take memory of the host'
-
-
-def resident_memory(pid):
-    """MB of the guest's memory, which is QEMU's largest mapping, that the host has given."""
-    text = Path(f'/proc/{pid}/smaps').read_text()
-    mappings = re.findall(r'^Size: +(\d+) kB\n(?:.*\n)*?Rss: +(\d+) kB', text, re.MULTILINE)
-    return max((int(size), int(rss)) for size, rss in mappings)[1] >> 10
 
 
 def engine_answers(machine):
