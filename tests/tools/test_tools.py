@@ -160,6 +160,26 @@ def build_image(tree):
     expect(tree.run('tools/build-image'), 1)
 
 
+RUN_NEEDS = ('bash', 'sh', 'cat', 'cmp', 'cp', 'dirname', 'ln', 'mkdir', 'mktemp', 'rm', 'tar')
+
+
+@story.test('run on a host without a docker client has the machine\'s, word for word')
+def run_through_ssh(tree):
+    for name in RUN_NEEDS:  # and no docker
+        (tree.top / 'few').mkdir(exist_ok=True)
+        (tree.top / 'few' / name).symlink_to(shutil.which(name))
+    tree.write('few/curl', '#!/bin/sh\nprintf 000\n', 0o755)
+    tree.write('guest/docker', '#!/bin/sh\nfor word; do printf "[%s]" "$word"; done >>"$GUEST/log"; echo >>"$GUEST/log"\ncat >/dev/null\n',
+               0o755)
+    # As ssh does it: one line, taken apart by a shell at the other end.
+    tree.write('build/src/machine/boot2docker', '#!/bin/sh\ncase $1 in\nstatus) echo Running ;;\nenv) echo DOCKER_HOST=tcp://x ;;\n'
+               'ssh) shift 2; export PATH="$GUEST:$PATH"; exec sh -c "$*" ;;\nesac\n', 0o755)
+    expect(tree.run('tools/run', PATH=tree.top / 'few', HOME=tree.top, GUEST=tree.top / 'guest'), 0, 'To go on')
+    log = (tree.top / 'guest' / 'log').read_text().splitlines()
+    equal(log[1], '[import][--change][CMD ["/bin/sh"]][-][boot2docker-hello]', 'words of docker import')
+    contains(log[2], '[boot2docker-hello][/bin/sh][-c][echo "Hello from a container: $(/bin/busybox uname -sr), PID $$', 'docker run')
+
+
 def summary(tree, *tests, checks=()):
     """The result of test-summary on a test log with these tests: (result, output)."""
     tree.write('testlog.json', ''.join(
