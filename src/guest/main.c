@@ -70,8 +70,8 @@ static const struct step boot_steps[] = {
 	{ "engine-ready", engine_ready, "docker", 0, 0 },
 	{ "bootlocal", scripts_bootlocal, "engine-ready", STEP_QUIET, 0 }, // the user's, in the background
 
-	{ "swap", storage_swap, "engine-ready", 0, 60000 },
-	{ "ssh-other-keys", ssh_other_keys, "engine-ready", 0, 600000 },
+	{ "swap", storage_swap, "engine-ready", STEP_QUIET, 60000 },
+	{ "ssh-other-keys", ssh_other_keys, "engine-ready", STEP_QUIET, 600000 }, // nobody waits for them
 };
 
 // When each starts is its own row's `after`.
