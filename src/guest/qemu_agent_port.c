@@ -7,6 +7,9 @@
 // drivers/char/virtio_console.c), for as long as that lasts. So the port is watched edge-triggered: it is looked at again when
 // something has changed, and an agent that nobody talks to never runs. A client that goes away in the middle of a request is
 // forgotten; what it froze stays so until it comes back or the time is over.
+//
+// What a host sends as soon as it is connected may be here before the kernel has heard that it is, which it does from another
+// queue: the port is still hung up when the answer is to be written. So that is tried for a while.
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "qemu_agent.h"
@@ -19,23 +22,36 @@
 #include <sys/epoll.h>
 
 #define WRITE_MS 5000 // a host that does not read its answer gets none
+#define HUNG_UP_MS 1000 // the same for one that has gone
+#define HUNG_UP_PAUSE_MS 10
 
 static const char not_json[] = "?";
+
+// Waits until the port takes bytes. False: not in time.
+static bool wait_writable(int port, int64_t start)
+{
+	struct pollfd writable = { .fd = port, .events = POLLOUT };
+	int64_t now = clock_ms();
+
+	if (now > start + WRITE_MS || poll(&writable, 1, (int)(start + WRITE_MS - now)) <= 0)
+		return false;
+	if (!(writable.revents & (POLLHUP | POLLERR)))
+		return true;
+	clock_sleep_ms(HUNG_UP_PAUSE_MS);
+	return now < start + HUNG_UP_MS;
+}
 
 // False: the host does not take it.
 static bool write_all(int port, const struct buf *text)
 {
-	int64_t deadline = clock_ms() + WRITE_MS;
+	int64_t start = clock_ms();
 
 	for (size_t done = 0; done < text->len;) {
 		ssize_t len = write(port, text->data + done, text->len - done);
-		struct pollfd writable = { .fd = port, .events = POLLOUT };
-		int64_t left = deadline - clock_ms();
 
 		if (len > 0)
 			done += (size_t)len;
-		else if ((len < 0 && errno != EAGAIN && errno != EINTR) || left <= 0 ||
-			 poll(&writable, 1, (int)left) <= 0 || writable.revents & (POLLHUP | POLLERR))
+		else if ((len < 0 && errno != EAGAIN && errno != EINTR) || !wait_writable(port, start))
 			return false;
 	}
 	return true;
