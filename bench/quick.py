@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes, counts, the host command's times, one boot of our machine and some starts of it saved, in a few minutes; called by `make bench-quick`.
+"""Sizes, counts, the host command's times, one boot of our machine and some starts of it saved, in a few minutes; called by
+`make bench-quick`.
 
 The commands' times are taken with a stand-in for QEMU, so that nothing runs beside them. Sizes and counts are the same on
 every host; times are not, and one boot says little: `make bench` compares.

@@ -71,7 +71,7 @@ static bool all_zero(const uint8_t *data, size_t len)
 	return len > 0 && data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
 }
 
-// Reads on until there are `len` bytes of the disk's start, or its end is reached.
+// Reads on until there are `want` bytes of the disk's start, or its end is reached.
 static int read_start(int fd, const char *path, size_t want, struct buf *ret, struct error *err)
 {
 	buf_reserve(ret, want);
@@ -95,7 +95,7 @@ int disk_examine(struct disk_facts *f, struct error *err)
 	off_t end;
 	int r;
 
-	if (fd < 0 && errno == EBUSY)
+	if (fd < 0 && errno == EBUSY) // mounted: a layer of ours, or the data disk when swap is looked for
 		return 0;
 	if (fd < 0)
 		return error_set(err, errno, "open %s", f->path);

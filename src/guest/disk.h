@@ -36,8 +36,8 @@ struct disk_choice {
 	const char *why; // in words, for the log
 };
 
-// Looks at one device or image file. One that is mounted (a layer of ours) or that a partition of is stays unreadable: 0, as
-// for one that was read; name, partition, read_only and vmware are the caller's to set before.
+// Looks at one device or image file; name, partition, read_only and vmware are the caller's to set before. A device that is in
+// use, itself or by a partition of it, is not looked at: `readable` stays false, which is no error.
 int disk_examine(struct disk_facts *f, struct error *err) MUST_CHECK;
 void disk_facts_done(struct disk_facts *f);
 

@@ -2,59 +2,60 @@
 // What the superblock of an ext2, ext3 or ext4 says.
 #include "ext4.h"
 
-#include "lib/cursor.h"
-
 #include <unistd.h>
 
-#define MAGIC 0xef53
+// Where the fields are, by their names without s_; little-endian.
+enum {
+	BLOCKS_COUNT_LO = 0x4,
+	LOG_BLOCK_SIZE = 0x18,
+	MAX_MNT_COUNT = 0x36,
+	MAGIC = 0x38,
+	STATE = 0x3a,
+	CHECKINTERVAL = 0x44,
+	FEATURE_INCOMPAT = 0x60,
+	FEATURE_RO_COMPAT = 0x64,
+	LAST_ORPHAN = 0xe8,
+	BLOCKS_COUNT_HI = 0x150,
+	ERROR_COUNT = 0x194,
+};
+
 #define STATE_VALID 1 // and nothing else: bit 1 is "has errors", bit 2 "orphans are being recovered"
 #define INCOMPAT_RECOVER 0x4 // the journal has to be replayed
 #define INCOMPAT_64BIT 0x80
 #define RO_COMPAT_ORPHAN_PRESENT 0x10000
 #define LOG_BLOCK_SIZE_MAX 6 // 64 KiB
 
-// Goes on to byte `offset` of the superblock.
-static void go_to(struct cursor *c, size_t offset)
+static uint16_t le16(const uint8_t *block, size_t offset)
 {
-	cursor_skip(c, offset - (EXT4_SUPERBLOCK_LEN - c->left));
+	return (uint16_t)(block[offset] | block[offset + 1] << 8);
+}
+
+static uint32_t le32(const uint8_t *block, size_t offset)
+{
+	return le16(block, offset) | (uint32_t)le16(block, offset + 2) << 16;
+}
+
+// A largest number of mounts of 0 or -1 means that none makes a check due, an interval of 0 that no time does.
+static bool is_check_due(const uint8_t *block)
+{
+	return (int16_t)le16(block, MAX_MNT_COUNT) > 0 || le32(block, CHECKINTERVAL) != 0;
 }
 
 bool ext4_parse(const uint8_t *block, size_t len, struct ext4_facts *ret)
 {
-	uint32_t blocks, blocks_high, log_block_size, interval, incompat, ro_compat, orphan, errors;
-	uint16_t mounts_max, magic, state;
-	struct cursor c;
+	uint32_t incompat;
 
-	if (len != EXT4_SUPERBLOCK_LEN)
+	if (len != EXT4_SUPERBLOCK_LEN || le16(block, MAGIC) != 0xef53 ||
+	    le32(block, LOG_BLOCK_SIZE) > LOG_BLOCK_SIZE_MAX)
 		return false;
-	cursor_init(&c, block, len);
-	go_to(&c, 0x4);
-	blocks = cursor_le32(&c);
-	go_to(&c, 0x18);
-	log_block_size = cursor_le32(&c);
-	go_to(&c, 0x36);
-	mounts_max = cursor_le16(&c);
-	magic = cursor_le16(&c);
-	state = cursor_le16(&c);
-	go_to(&c, 0x44);
-	interval = cursor_le32(&c);
-	go_to(&c, 0x60);
-	incompat = cursor_le32(&c);
-	ro_compat = cursor_le32(&c);
-	go_to(&c, 0xe8);
-	orphan = cursor_le32(&c);
-	go_to(&c, 0x150);
-	blocks_high = incompat & INCOMPAT_64BIT ? cursor_le32(&c) : 0;
-	go_to(&c, 0x194);
-	errors = cursor_le32(&c);
-	if (c.failed || magic != MAGIC || log_block_size > LOG_BLOCK_SIZE_MAX)
-		return false;
-	ret->blocks = blocks | (uint64_t)blocks_high << 32;
-	ret->block_size = 1024ULL << log_block_size;
-	// A largest number of mounts of 0 or -1 means that none makes a check due, an interval of 0 that no time does.
-	ret->is_clean = state == STATE_VALID && !(incompat & INCOMPAT_RECOVER) &&
-			!(ro_compat & RO_COMPAT_ORPHAN_PRESENT) && orphan == 0 && errors == 0 && interval == 0 &&
-			(int16_t)mounts_max <= 0;
+	incompat = le32(block, FEATURE_INCOMPAT);
+	ret->blocks = le32(block, BLOCKS_COUNT_LO);
+	if (incompat & INCOMPAT_64BIT)
+		ret->blocks |= (uint64_t)le32(block, BLOCKS_COUNT_HI) << 32;
+	ret->block_size = 1024ULL << le32(block, LOG_BLOCK_SIZE);
+	ret->is_clean = le16(block, STATE) == STATE_VALID && !(incompat & INCOMPAT_RECOVER) &&
+			!(le32(block, FEATURE_RO_COMPAT) & RO_COMPAT_ORPHAN_PRESENT) && le32(block, LAST_ORPHAN) == 0 &&
+			le32(block, ERROR_COUNT) == 0 && !is_check_due(block);
 	return true;
 }
 

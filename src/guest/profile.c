@@ -51,6 +51,7 @@ static const struct {
 // there is none besides the shell, whose `export -p` is read by us.
 static const char script[] = "exec 3>&1 >&2\n"
 			     "b2d_dump() {\n"
+			     "	unset IFS\n"
 			     "	for b2d_name in $b2d_names; do\n"
 			     "		eval \"[ -n \\\"\\${$b2d_name+x}\\\" ]\" || continue\n"
 			     "		eval \"printf '%s=%s\\\\0' $b2d_name \\\"\\${$b2d_name}\\\"\" >&3\n"

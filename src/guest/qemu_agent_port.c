@@ -57,8 +57,11 @@ static bool write_all(int port, const struct buf *text)
 	return true;
 }
 
+// A host that did not take one answer is not waited for with the next.
 static void take_bytes(struct agent *a, struct agent_reader *reader, int port, const uint8_t *bytes, size_t len)
 {
+	bool is_heard = true;
+
 	for (size_t i = 0; i < len; i++) {
 		cleanup_buf struct buf answer = BUF_INIT;
 		enum agent_read read = agent_reader_take(reader, bytes[i]);
@@ -67,7 +70,10 @@ static void take_bytes(struct agent *a, struct agent_reader *reader, int port, c
 			agent_answer(a, reader->text.data, reader->text.len, &answer);
 		else if (read == AGENT_GARBAGE)
 			agent_answer(a, not_json, strlen(not_json), &answer);
-		if (answer.len > 0 && !write_all(port, &answer))
+		if (answer.len == 0 || !is_heard)
+			continue;
+		is_heard = write_all(port, &answer);
+		if (!is_heard)
 			log_debug("guest agent: the host does not take an answer");
 	}
 }

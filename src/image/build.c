@@ -60,9 +60,13 @@ static int check_programs(const struct build_spec *spec, struct error *err)
 	static const struct {
 		const char *program, *package;
 		bool for_iso;
-	} needed[] = { { "apt-get", "apt", false },    { "mksquashfs", "squashfs-tools", false },
-		       { "depmod", "kmod", false },    { "strip", "binutils", false },
-		       { "xorriso", "xorriso", true }, { "mformat", "mtools", true } };
+	} needed[] = { { "apt-get", "apt", false },
+		       { "mksquashfs", "squashfs-tools", false },
+		       { "depmod", "kmod", false },
+		       { "strip", "binutils", false },
+		       { "xorriso", "xorriso", true },
+		       { "mformat", "mtools", true },
+		       { "grub-mkimage", "grub-common", true } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
 		cleanup_free char *path = NULL;

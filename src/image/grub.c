@@ -16,7 +16,6 @@
 #include <string.h>
 #include <time.h>
 
-#define PACKAGE "grub-efi-amd64-bin"
 #define FOLDER "/usr/lib/grub/x86_64-efi/"
 
 // Disks, the ISO's file system, the kernel, a menu on screen and serial line.
@@ -66,16 +65,13 @@ static int write_start(const char *path, int64_t epoch, struct error *err)
 	return file_replace_text(path, text, 0644, err);
 }
 
-int grub_make(const struct packages *packages, const char *work, int64_t epoch, const char *output, struct error *err)
+int grub_make(const struct package *grub, const char *work, int64_t epoch, const char *output, struct error *err)
 {
-	const struct package *p = packages_find(packages, PACKAGE);
 	cleanup_free char *folder = path_join(work, "grub"), *start = path_join(work, "grub-start.cfg");
 	cleanup_strv struct strv argv = STRV_INIT;
 	int r;
 
-	if (!p)
-		return error_say(err, ENOENT, "the profile's boot-packages must name %s", PACKAGE);
-	r = unpack(p, folder, err);
+	r = unpack(grub, folder, err);
 	if (r == 0)
 		r = write_start(start, epoch, err);
 	if (r < 0)
@@ -83,9 +79,8 @@ int grub_make(const struct packages *packages, const char *work, int64_t epoch, 
 	strv_push_all(&argv, (const char *const[]){ "grub-mkimage", "-O", "x86_64-efi", "-d", folder, "-p",
 						    "/boot/grub", "-c", start, "-o", output, NULL });
 	strv_push_all(&argv, modules);
-	r = proc_check(&(struct proc_spec){ .argv = (const char *const *)strv_argv(&argv),
-					    .errs = PROC_CAPTURE,
-					    .die_with_parent = true },
-		       err);
-	return r == -ENOENT ? error_wrap(err, "install the package grub-common") : r;
+	return proc_check(&(struct proc_spec){ .argv = (const char *const *)strv_argv(&argv),
+					       .errs = PROC_CAPTURE,
+					       .die_with_parent = true },
+			  err);
 }

@@ -49,7 +49,6 @@ static const struct text_file {
 } text_files[] = {
 	{ "isolinux.cfg", "boot/isolinux/isolinux.cfg" },
 	{ "grub.cfg", "boot/grub/grub.cfg" },
-	{ "disk-info", ".disk/info" },
 };
 
 static int write_below(const struct iso *iso, const char *name, const void *data, size_t len, struct error *err)
@@ -61,13 +60,21 @@ static int write_below(const struct iso *iso, const char *name, const void *data
 	return r < 0 ? r : file_replace(path, data, len, 0644, err);
 }
 
+static int find_package(const struct iso *iso, const char *name, const struct package **ret, struct error *err)
+{
+	*ret = packages_find(iso->spec->packages, name);
+	return *ret ? 0 : error_say(err, ENOENT, "the profile's boot-packages must name %s", name);
+}
+
 static int add_loader(const struct iso *iso, const struct loader_file *f, struct error *err)
 {
-	const struct package *p = packages_find(iso->spec->packages, f->package);
-	const struct deb_entry *entry = p ? deb_find(&p->deb, f->from) : NULL;
+	const struct package *p;
+	const struct deb_entry *entry;
+	int r = find_package(iso, f->package, &p, err);
 
-	if (!p)
-		return error_say(err, ENOENT, "the profile's boot-packages must name %s", f->package);
+	if (r < 0)
+		return r;
+	entry = deb_find(&p->deb, f->from);
 	if (!entry || !entry->blob)
 		return error_say(err, ENOENT, "package %s (%s) has no %s", f->package, p->apt->version, f->from);
 	return write_below(iso, f->to, entry->blob->data, entry->blob->size, err);
@@ -135,8 +142,11 @@ static int make_esp(const struct iso *iso, struct error *err)
 	cleanup_free char *loader = path_join(iso->spec->work, "bootx64.efi");
 	cleanup_buf struct buf data = BUF_INIT;
 	cleanup_free char *sectors = NULL, *serial = NULL;
-	int r = grub_make(iso->spec->packages, iso->spec->work, iso->spec->epoch, loader, err);
+	const struct package *grub;
+	int r = find_package(iso, GRUB_PACKAGE, &grub, err);
 
+	if (r == 0)
+		r = grub_make(grub, iso->spec->work, iso->spec->epoch, loader, err);
 	if (r == 0)
 		r = file_read(loader, 64 << 20, &data, err);
 	if (r < 0)

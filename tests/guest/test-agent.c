@@ -323,6 +323,35 @@ static void an_agent_that_died_is_cleaned_up_after(void **state)
 
 // --- on a port
 
+// A virtio port whose host the kernel has not heard of yet: it takes nothing, and polls as hung up.
+static _Atomic int deaf_port = -1;
+static _Atomic int64_t deaf_until_ms;
+
+static bool is_deaf(int fd)
+{
+	return fd == deaf_port && clock_ms() < deaf_until_ms;
+}
+
+ssize_t __real_write(int fd, const void *data, size_t len);
+ssize_t __wrap_write(int fd, const void *data, size_t len);
+ssize_t __wrap_write(int fd, const void *data, size_t len)
+{
+	if (!is_deaf(fd))
+		return __real_write(fd, data, len);
+	errno = EAGAIN;
+	return -1;
+}
+
+int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	if (count != 1 || !is_deaf(fds->fd))
+		return __real_poll(fds, count, timeout_ms);
+	fds->revents = POLLHUP;
+	return 1;
+}
+
 struct host {
 	pthread_t thread;
 	int port[2], stop[2]; // ours, the agent's
@@ -389,6 +418,40 @@ static void a_host_is_answered_on_the_port(void **state)
 	assert_string_equal(buf_str(&done), FROZEN THAWED);
 }
 
+static void an_answer_waits_until_the_kernel_knows_of_the_host(void **state)
+{
+	cleanup_free char *answer = NULL;
+	struct host host;
+
+	(void)state;
+	start_host(&host);
+	deaf_port = host.port[1];
+	deaf_until_ms = clock_ms() + 200;
+	answer = talk(&host, "{\"execute\":\"guest-ping\"}\n", 1);
+	assert_string_equal(answer, "{\"return\":{}}\n");
+	end_host(&host);
+	deaf_port = -1;
+}
+
+// It may have asked much before it went.
+static void a_host_that_is_gone_is_waited_for_once(void **state)
+{
+	static const char request[] = "{\"execute\":\"guest-ping\"}\n";
+	struct host host;
+	int64_t start;
+
+	(void)state;
+	start_host(&host);
+	deaf_port = host.port[1];
+	deaf_until_ms = INT64_MAX;
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(write(host.port[0], request, sizeof(request) - 1), sizeof(request) - 1);
+	start = clock_ms();
+	end_host(&host);
+	assert_true(clock_ms() - start < 20000);
+	deaf_port = -1;
+}
+
 static void a_host_that_reads_nothing_holds_up_nothing(void **state)
 {
 	static const char request[] = "{\"execute\":\"guest-info\"}\n";
@@ -437,6 +500,8 @@ int main(void)
 		CASE(a_host_that_forgets_to_thaw_does_no_harm),
 		CASE(an_agent_that_died_is_cleaned_up_after),
 		CASE(a_host_is_answered_on_the_port),
+		CASE(an_answer_waits_until_the_kernel_knows_of_the_host),
+		CASE(a_host_that_is_gone_is_waited_for_once),
 		CASE(a_host_that_reads_nothing_holds_up_nothing),
 		CASE(the_agent_serves_the_port_that_has_its_name),
 	};

@@ -180,7 +180,7 @@ static void the_profile_may_hold_any_shell(void **state)
 	struct profile p;
 
 	(void)state;
-	put(PROFILE_FILE, "echo noise\nif true; then DOCKER_TLS=no; fi\nf() { CERTDIR=/x/$1; }; f y\nexit 1\n");
+	put(PROFILE_FILE, "echo noise\nif true; then DOCKER_TLS=no; fi\nf() { CERTDIR=/x/$1; }; f y\nIFS=:\nexit 1\n");
 	profile_evaluate(&guest, &p);
 	assert_string_equal(p.values[PROFILE_DOCKER_TLS], "no");
 	assert_string_equal(p.values[PROFILE_DOCKER_HOST], "-H tcp://0.0.0.0:2375");

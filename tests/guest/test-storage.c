@@ -288,6 +288,7 @@ static void whatever_is_not_clean_is_checked(void)
 					     "ssv state 3\n",
 					     "feature needs_recovery\n",
 					     "ssv last_orphan 12\n",
+					     "feature orphan_present\n",
 					     "ssv checkinterval 86400\n",
 					     "ssv max_mnt_count 20\n",
 					     "ssv error_count 1\n" };

@@ -50,7 +50,6 @@ FILES = {
     'users': 'group root 0\ngroup staff 50\nuser root 0 root /root /bin/sh *\nuser docker 1000 staff /home/docker /bin/sh *\n',
     'boot/isolinux.cfg': 'APPEND @CMDLINE@\n',
     'boot/grub.cfg': 'linux @CMDLINE@\n',
-    'boot/disk-info': '@VERSION@\n',
     'overlay/etc/version.in': '@VERSION@ @DATE@\n',
     'overlay/etc/secret': 'x\n',
 }
@@ -323,6 +322,8 @@ MISTAKES = {
                                      'is a symbolic link that leads back to itself'),
     'a guest program that was not built': ('slices/main.slice', SLICE + 'program missing /usr/bin/missing\n', 'build it first'),
     'a user that nobody defined': ('slices/main.slice', SLICE + 'dir /x 0755 eve staff\n', 'user eve is not in the table'),
+    'a boot loader that the profile does not name': ('profiles/dev', PROFILE.replace(' grub-efi-amd64-bin', ''),
+                                                     'the profile\'s boot-packages must name grub-efi-amd64-bin'),
     'compression that mksquashfs does not know': ('profiles/dev', PROFILE.replace('-comp xz', '-comp nonsense'), 'mksquashfs'),
 }
 
@@ -352,8 +353,10 @@ def suggestion(world):
 def missing_program(world):
     tools = world.root / 'tools'
     tools.mkdir()
-    for name in ('apt-get', 'apt-config', 'depmod', 'strip', 'xorriso', 'mformat'):
+    for name in ('apt-get', 'apt-config', 'depmod', 'strip', 'xorriso', 'mformat', 'mksquashfs'):
         (tools / name).symlink_to(shutil.which(name, path=os.environ['PATH'] + ':/usr/sbin:/sbin'))
+    world.refuses('the program grub-mkimage is missing; install the package grub-common', env={'PATH': str(tools)})
+    (tools / 'mksquashfs').unlink()
     world.refuses('the program mksquashfs is missing; install the package squashfs-tools', env={'PATH': str(tools)})
 
 

@@ -28,8 +28,8 @@ class Tree:
         self.stubs.mkdir()
         shutil.copytree(TOP / 'tools', self.top / 'tools', ignore=shutil.ignore_patterns('__pycache__'))
         self.write('.gitignore', 'stubs/\n__pycache__/\n')
-        ours = {name: value for name, value in os.environ.items() if name not in ('BUILD', 'IMAGE', 'PROFILE', 'RELEASE')}
-        self.environment = dict(ours, PATH=f'{self.stubs}:{os.environ["PATH"]}', SOURCE_DATE_EPOCH='1')
+        others = {name: value for name, value in os.environ.items() if name not in ('BUILD', 'IMAGE', 'PROFILE', 'RELEASE')}
+        self.environment = dict(others, PATH=f'{self.stubs}:{os.environ["PATH"]}', SOURCE_DATE_EPOCH='1')
         self.run('git', 'init', '-q')
 
     def write(self, name, text, mode=0o644):

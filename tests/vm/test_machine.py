@@ -219,6 +219,7 @@ def boot_log(machine):
     assert len(lines) > 10, f'it has only {len(lines)} lines'
     timeless = [line for line in lines if not re.match(r'^\[? *\d+\.\d+', line)]
     equal(timeless, [], 'lines without time')
+    equal([line for line in lines if 'is left alone' in line], [], 'layers that were taken for data disks')
     equal(machine.ssh('cat /var/log/boot2docker.log').splitlines()[:10], lines[:10], '/var/log/boot2docker.log')
 
 
