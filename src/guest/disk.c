@@ -11,6 +11,7 @@
 // disks, and only when they could be read without an error. What cannot be written is no data disk: it is mounted nowhere.
 #include "disk.h"
 
+#include "ext4.h"
 #include "lib/alloc.h"
 #include "lib/file.h"
 #include "lib/log.h"
@@ -88,13 +89,19 @@ static int read_start(int fd, const char *path, size_t want, struct buf *ret, st
 	return 0;
 }
 
+static int open_disk(const struct disk_facts *f)
+{
+	return open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_EXCL);
+}
+
 int disk_examine(struct disk_facts *f, struct error *err)
 {
-	cleanup_close int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_EXCL);
+	cleanup_close int fd = open_disk(f);
 	cleanup_buf struct buf start = BUF_INIT;
 	off_t end;
 	int r;
 
+	f->looked_at = true;
 	if (fd < 0 && errno == EBUSY) // mounted: a layer of ours, or the data disk when swap is looked for
 		return 0;
 	if (fd < 0)
@@ -293,8 +300,7 @@ static void add_device(const struct guest *g, const char *name, struct disk_fact
 	if (*partition && number_parse_int(partition, 1, 65535, &f.partition, &err) < 0)
 		f.partition = -1;
 	f.vmware = is_vmware(g, name);
-	if (strcmp(size, "0") != 0 && disk_examine(&f, &err) < 0)
-		log_warn("disk %s is left alone: %s", name, err.msg);
+	f.looked_at = strcmp(size, "0") == 0; // a drive without a medium
 	*facts = xreallocarray(*facts, *count + 1, sizeof(**facts));
 	(*facts)[(*count)++] = f;
 }
@@ -314,6 +320,52 @@ void disk_list(const struct guest *g, struct disk_facts **ret, size_t *ret_count
 		closedir(dir);
 	if (*ret_count > 1)
 		qsort(*ret, *ret_count, sizeof(**ret), by_name);
+}
+
+static void examine_one(struct disk_facts *f)
+{
+	struct error err = ERROR_INIT;
+
+	if (!f->looked_at && disk_examine(f, &err) < 0)
+		log_warn("disk %s is left alone: %s", f->name, err.msg);
+}
+
+void disk_examine_all(struct disk_facts *facts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		examine_one(&facts[i]);
+}
+
+// The fields of btrfs' superblock (the kernel's include/uapi/linux/btrfs_tree.h, struct btrfs_super_block).
+static bool is_btrfs_with_label(int fd, const char *label)
+{
+	enum { AT = 64 * 1024, MAGIC = 0x40, LABEL = 0x12b, LEN = 1024 };
+	uint8_t block[LEN];
+
+	return pread(fd, block, sizeof(block), AT) == (ssize_t)sizeof(block) &&
+	       memcmp(block + MAGIC, "_BHRfS_M", 8) == 0 && memcmp(block + LABEL, label, strlen(label) + 1) == 0;
+}
+
+static bool seems_labelled(const struct disk_facts *f)
+{
+	cleanup_close int fd = open_disk(f);
+	struct ext4_facts ext4;
+
+	if (fd < 0)
+		return false;
+	return ext4_read(fd, &ext4) ? strcmp(ext4.label, DISK_LABEL) == 0 : is_btrfs_with_label(fd, DISK_LABEL);
+}
+
+bool disk_examine_labelled(struct disk_facts *facts, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (facts[i].looked_at || facts[i].read_only || !seems_labelled(&facts[i]))
+			continue;
+		examine_one(&facts[i]);
+		if (facts[i].readable && has_label(&facts[i]))
+			return true;
+	}
+	return false;
 }
 
 void disk_list_done(struct disk_facts *facts, size_t count)

@@ -20,6 +20,7 @@ struct disk_facts {
 	int partition; // its number; 0: a whole disk
 	bool read_only;
 	bool vmware; // a virtual disk of VMware, by vendor and model
+	bool looked_at; // disk_examine() was here
 	bool readable; // false: nothing below is known
 	bool magic; // begins with the magic tar
 	bool zero; // the first DISK_BLANK_LEN bytes are zero
@@ -49,6 +50,12 @@ size_t disk_log_others(const struct disk_facts *facts, size_t count, const struc
 // The name of the disk that a partition is part of: "nvme0n1" of "nvme0n1p2". The caller frees.
 char *disk_of_partition(const struct disk_facts *f);
 
-// Finds the block devices that could be data disks (no loops, RAM disks, floppies, CDs), sorted by name, and looks at each.
+// Finds the block devices that could be data disks (no loops, RAM disks, floppies, CDs), sorted by name. What they hold is not
+// looked at.
 void disk_list(const struct guest *g, struct disk_facts **ret, size_t *ret_count);
+// Looks at those that were not looked at; what cannot be read is logged.
+void disk_examine_all(struct disk_facts *facts, size_t count);
+// Looks for the first choice, a disk with our label, by one read or two of each disk; only what seems to be it is looked at as a
+// whole. False: there is none. It is what disk_choose() chooses then, and what it would choose after a look at all.
+bool disk_examine_labelled(struct disk_facts *facts, size_t count);
 void disk_list_done(struct disk_facts *facts, size_t count);

@@ -2,6 +2,7 @@
 // What the superblock of an ext2, ext3 or ext4 says.
 #include "ext4.h"
 
+#include <string.h>
 #include <unistd.h>
 
 // Where the fields are, by their names without s_; little-endian.
@@ -14,6 +15,7 @@ enum {
 	CHECKINTERVAL = 0x44,
 	FEATURE_INCOMPAT = 0x60,
 	FEATURE_RO_COMPAT = 0x64,
+	VOLUME_NAME = 0x78,
 	LAST_ORPHAN = 0xe8,
 	BLOCKS_COUNT_HI = 0x150,
 	ERROR_COUNT = 0x194,
@@ -53,6 +55,8 @@ bool ext4_parse(const uint8_t *block, size_t len, struct ext4_facts *ret)
 	if (incompat & INCOMPAT_64BIT)
 		ret->blocks |= (uint64_t)le32(block, BLOCKS_COUNT_HI) << 32;
 	ret->block_size = 1024ULL << le32(block, LOG_BLOCK_SIZE);
+	memcpy(ret->label, block + VOLUME_NAME, EXT4_LABEL_MAX);
+	ret->label[EXT4_LABEL_MAX] = '\0';
 	ret->is_clean = le16(block, STATE) == STATE_VALID && !(incompat & INCOMPAT_RECOVER) &&
 			!(le32(block, FEATURE_RO_COMPAT) & RO_COMPAT_ORPHAN_PRESENT) && le32(block, LAST_ORPHAN) == 0 &&
 			le32(block, ERROR_COUNT) == 0 && !is_check_due(block);

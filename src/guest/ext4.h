@@ -9,10 +9,12 @@
 
 #define EXT4_SUPERBLOCK_OFFSET 1024 // bytes, from the file system's start
 #define EXT4_SUPERBLOCK_LEN 1024
+#define EXT4_LABEL_MAX 16 // bytes
 
 struct ext4_facts {
 	uint64_t blocks; // the file system's size, in blocks
 	uint64_t block_size; // bytes
+	char label[EXT4_LABEL_MAX + 1]; // foreign bytes; empty: none
 	// It was unmounted in order, no error was seen in it, and no check is due by its age: `e2fsck -p` would read the same and
 	// end.
 	bool is_clean;

@@ -39,6 +39,7 @@ static int stop_for_rescue(struct guest *g, struct error *err)
 
 #define HERE STEP_INLINE
 #define MUST (STEP_INLINE | STEP_REQUIRED)
+#define YIELD STEP_YIELDS
 
 // The boot story. A step starts when those it comes after are over; what does not depend on each other runs at the same time.
 // The last column is the deadline in milliseconds (0: waited for).
@@ -46,19 +47,19 @@ static const struct step boot_steps[] = {
 	{ "kernel-mounts", mounts_kernel, NULL, MUST, 0 },
 	{ "layers", layers_enter, "kernel-mounts", MUST, 0 },
 	{ "mounts", mounts_rest, "layers", HERE, 0 },
-	{ "apparmor", apparmor_load, "mounts", HERE, 0 },
 	{ "rescue-wish", stop_for_rescue, "mounts", MUST, 0 },
 
-	{ "disk-modules", modules_for_disks, "mounts", 0, 60000 },
+	// First what containerd and dockerd wait for longest; in this order the processes are forked.
+	{ "storage", storage_mount, "mounts", 0, 0 }, // a file system check takes what it takes
 	{ "virtio-modules", modules_for_virtio, "mounts", 0, 60000 },
 	{ "modules", modules_for_hardware, "virtio-modules", 0, 60000 },
+	{ "apparmor", apparmor_load, "mounts", YIELD, 10000 },
 	{ "loopback", network_loopback, "mounts", HERE, 0 },
-	{ "sysctl", sysctl_apply, "mounts", 0, 10000 },
-	{ "module-sysctl", sysctl_apply, "docker-modules", 0, 10000 }, // for the parameters that come with a module
-	{ "resolvers", dhcp_fallback, "mounts", 0, 10000 },
-	{ "docker-modules", modules_wanted, "mounts", 0, 60000 },
+	{ "sysctl", sysctl_apply, "mounts", YIELD, 10000 },
+	{ "module-sysctl", sysctl_apply, "docker-modules", YIELD, 10000 }, // for the parameters that come with a module
+	{ "resolvers", dhcp_fallback, "mounts", YIELD, 10000 },
+	{ "docker-modules", modules_wanted, "mounts", YIELD, 60000 },
 
-	{ "storage", storage_mount, "disk-modules", 0, 0 }, // a file system check takes what it takes
 	{ "shares", shares_mount, "virtio-modules", 0, 30000 },
 	{ "provision", home_provision, "storage virtio-modules", 0, 10000 },
 	{ "hostname", hostname_apply, "provision", 0, 10000 },

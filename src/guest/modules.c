@@ -176,6 +176,8 @@ void modules_drop_builtin(const struct guest *g, struct strv *names)
 {
 	cleanup_strv struct strv builtin = STRV_INIT, rest = STRV_INIT;
 
+	if (names->count == 0)
+		return;
 	read_builtin(g, &builtin);
 	for (size_t i = 0; i < names->count; i++) {
 		cleanup_free char *name = module_name(names->items[i], strlen(names->items[i]));
@@ -188,6 +190,13 @@ void modules_drop_builtin(const struct guest *g, struct strv *names)
 	rest = (struct strv)STRV_INIT;
 }
 
+static bool knows_ext4(const struct guest *g)
+{
+	cleanup_free char *known = guest_read(g, "/proc/filesystems");
+
+	return known && strstr(known, "\text4\n");
+}
+
 int modules_for_disks(struct guest *g, struct error *err)
 {
 	// virtio's numbers of block devices and SCSI hosts (Virtual I/O Device 1.2, section 5).
@@ -195,7 +204,7 @@ int modules_for_disks(struct guest *g, struct error *err)
 	cleanup_free char *virtio = guest_path(g, "/sys/bus/virtio/devices");
 	cleanup_strv struct strv seen = STRV_INIT, all = STRV_INIT, names = STRV_INIT;
 
-	if (scan_bus(virtio, true, &seen, &all) > 0)
+	if (scan_bus(virtio, true, &seen, &all) > 0 && !knows_ext4(g))
 		strv_push(&names, "ext4"); // the file system that the disk most likely has
 	for (size_t i = 0; i < all.count; i++)
 		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
@@ -209,11 +218,12 @@ int modules_for_virtio(struct guest *g, struct error *err)
 {
 	cleanup_free char *virtio = guest_path(g, "/sys/bus/virtio/devices");
 	cleanup_free char *firmware = guest_path(g, "/sys/bus/acpi/devices/QEMU0002:00");
+	cleanup_free char *loaded = guest_path(g, "/sys/firmware/qemu_fw_cfg");
 	cleanup_strv struct strv seen = STRV_INIT, aliases = STRV_INIT;
 
 	scan_bus(virtio, true, &seen, &aliases);
 	scan_early_cards(g, &seen, &aliases);
-	if (file_exists(firmware))
+	if (file_exists(firmware) && !file_exists(loaded))
 		strv_push(&aliases, "qemu_fw_cfg");
 	modules_drop_builtin(g, &aliases);
 	return modules_load(&aliases, err);

@@ -8,8 +8,8 @@
 #define MODULES_NOTE GUEST_RUN "/modules-loaded" // there when modules_for_hardware is over
 #define MODULES_WANTED_NOTE GUEST_RUN "/modules-wanted" // made by who cannot go on without all drivers
 
-// Step: loads the modules for the disks of the virtual machine's own bus (virtio), and for their file system: the way to the
-// engine leads over the data disk.
+// Loads the modules for the disks of the virtual machine's own bus (virtio), and for their file system: the way to the engine leads
+// over the data disk.
 int modules_for_disks(struct guest *g, struct error *err) MUST_CHECK;
 // Step: loads the modules for all other devices of that bus, for its firmware files and for network cards: what most machines need
 // besides.

@@ -39,7 +39,7 @@ struct profile {
 	struct strv env; // what the profile exported, "NAME=VALUE"
 };
 
-// Evaluates ROOT/var/lib/boot2docker/profile with sh, bounded in time. There is always a result: what cannot be evaluated (a
+// Evaluates ROOT/var/lib/boot2docker/profile as sh does, bounded in time. There is always a result: what cannot be evaluated (a
 // syntax error, an endless loop) is logged and every default is taken, although what the shell ran before that is done.
 void profile_evaluate(const struct guest *g, struct profile *ret);
 void profile_done(struct profile *p);

@@ -13,8 +13,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
+#define LOWEST_PRIORITY 19 // of nice values, setpriority(2)
 #define NAG_MS 10000 // a step that takes longer than this is named on the console
 
 int steps_add(struct steps *s, const struct step *rows, size_t count, struct error *err)
@@ -123,6 +125,8 @@ static void start_child(struct steps *s, struct step_run *run)
 
 	if (pid == 0) {
 		setpgid(0, 0);
+		if (run->step->flags & STEP_YIELDS)
+			setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY);
 		_exit(run_here(s->guest, run->step) < 0 ? 1 : 0);
 	}
 	if (pid < 0) {

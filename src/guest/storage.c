@@ -18,6 +18,7 @@
 #include "modules.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -28,6 +29,7 @@
 #define RAM_NAME "ram"
 #define PARTITION_WAIT_MS 3000
 #define DRIVERS_WAIT_MS 60000
+#define OTHERS_NOTE GUEST_RUN "/disks-not-looked-at" // is there when there are some
 #define CHECK_MS (4 * 3600 * 1000) // a check of a large disk takes long, and killing it does harm
 
 // vda -> vda1, nvme0n1 -> nvme0n1p1
@@ -211,30 +213,37 @@ static void warn_in_motd(const struct guest *g, const char *what)
 	(void)!guest_write(g, "/etc/motd", text, NULL);
 }
 
-static bool has_labelled(const struct disk_facts *facts, size_t count)
-{
-	struct disk_choice choice = disk_choose(facts, count);
-
-	return choice.use == DISK_MOUNT && is_labelled(choice.disk);
-}
-
-// A disk with our label is the first choice, whatever else there is: it is taken as soon as it is seen. Without one, all other
-// drivers are waited for.
-static void find_disks(const struct guest *g, struct disk_facts **facts, size_t *count)
+// A disk with our label is the first choice, whatever else there is: it is taken as soon as it is seen, and the others are looked
+// at when there is time (storage_swap). Without one, all other drivers are waited for. Returns whether all disks were looked at.
+static bool find_disks(const struct guest *g, struct disk_facts **facts, size_t *count)
 {
 	cleanup_free char *all_loaded = guest_path(g, MODULES_NOTE);
 	bool complete = file_exists(all_loaded);
 	struct error err = ERROR_INIT;
 
 	disk_list(g, facts, count);
-	if (complete || has_labelled(*facts, *count))
-		return;
-	disk_list_done(*facts, *count);
-	if (guest_write(g, MODULES_WANTED_NOTE, "", &err) < 0)
-		log_warn("%s", err.msg); // the drivers come later then, and are waited for as long
-	for (int64_t deadline = clock_ms() + DRIVERS_WAIT_MS; !file_exists(all_loaded) && clock_ms() < deadline;)
-		clock_sleep_ms(10);
-	disk_list(g, facts, count);
+	if (disk_examine_labelled(*facts, *count))
+		return false;
+	if (!complete) {
+		disk_list_done(*facts, *count);
+		if (guest_write(g, MODULES_WANTED_NOTE, "", &err) < 0)
+			log_warn("%s", err.msg); // the drivers come later then, and are waited for as long
+		for (int64_t deadline = clock_ms() + DRIVERS_WAIT_MS;
+		     !file_exists(all_loaded) && clock_ms() < deadline;)
+			clock_sleep_ms(10);
+		disk_list(g, facts, count);
+	}
+	disk_examine_all(*facts, *count);
+	return true;
+}
+
+// A driver that does not load is missed when there is a disk for it: the others go on.
+static void load_disk_drivers(struct guest *g)
+{
+	struct error err = ERROR_INIT;
+
+	if (modules_for_disks(g, &err) < 0)
+		log_warn("drivers of disks: %s", err.msg);
 }
 
 int storage_mount(struct guest *g, struct error *err)
@@ -247,7 +256,9 @@ int storage_mount(struct guest *g, struct error *err)
 	int r;
 
 	if (!g->options.nodisk) {
-		find_disks(g, &facts, &count);
+		load_disk_drivers(g);
+		if (!find_disks(g, &facts, &count) && guest_write(g, OTHERS_NOTE, "", &disk_err) < 0)
+			log_warn("%s", disk_err.msg);
 		choice = disk_choose(facts, count);
 	}
 	meant = disk_log_others(facts, count, &choice);
@@ -288,12 +299,26 @@ static int make_link(const struct guest *g, const char *target, const char *link
 	return 0;
 }
 
+static bool is_empty_folder(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry = NULL;
+
+	while (dir && (entry = readdir(dir)) && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0))
+		;
+	if (dir)
+		closedir(dir);
+	return dir && !entry;
+}
+
 // What is in it goes into a folder aside, which a process of its own removes: a full /tmp does not hold up the boot.
 static void empty_tmp(const char *tmp)
 {
 	cleanup_free char *old = xasprintf("%s.old", tmp);
 	pid_t pid;
 
+	if (is_empty_folder(tmp) && !file_exists(old))
+		return;
 	if (rename(tmp, old) < 0 && !file_exists(old))
 		return;
 	pid = child_fork(NULL);
@@ -337,10 +362,14 @@ int storage_link(const struct guest *g, const char *name, struct error *err)
 
 static size_t swap_on_partitions(const struct guest *g)
 {
+	cleanup_free char *others = guest_path(g, OTHERS_NOTE);
 	struct disk_facts *facts;
 	size_t count, used = 0;
 
 	disk_list(g, &facts, &count);
+	disk_examine_all(facts, count);
+	if (file_exists(others)) // the data disk is in use, and so not among what is looked at
+		(void)disk_log_others(facts, count, &(struct disk_choice){ .use = DISK_NONE });
 	for (size_t i = 0; i < count; i++) {
 		if (!facts[i].type || strcmp(facts[i].type, "swap") != 0 || facts[i].read_only)
 			continue;

@@ -80,7 +80,6 @@ int grub_make(const struct package *grub, const char *work, int64_t epoch, const
 						    "/boot/grub", "-c", start, "-o", output, NULL });
 	strv_push_all(&argv, modules);
 	return proc_check(&(struct proc_spec){ .argv = (const char *const *)strv_argv(&argv),
-					       .errs = PROC_CAPTURE,
 					       .die_with_parent = true },
 			  err);
 }

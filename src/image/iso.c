@@ -123,7 +123,6 @@ static int run_tool(const struct iso *iso, const struct strv *argv, struct error
 {
 	return proc_check(&(struct proc_spec){ .argv = (const char *const *)strv_argv(argv),
 					       .env = (const char *const *)strv_argv(&iso->env),
-					       .errs = PROC_CAPTURE,
 					       .die_with_parent = true },
 			  err);
 }

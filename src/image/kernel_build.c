@@ -176,7 +176,6 @@ static int unpack_tar(const struct build *b, const struct blob *tar, struct erro
 					       .in = PROC_DATA,
 					       .input = tar->data,
 					       .input_len = tar->size,
-					       .errs = PROC_CAPTURE,
 					       .own_group = true,
 					       .die_with_parent = true,
 					       .timeout_ms = BUILD_TIMEOUT_MS },

@@ -346,14 +346,14 @@ int proc_check(const struct proc_spec *spec, struct error *err)
 	cleanup_buf struct buf errs = BUF_INIT;
 	struct proc_spec checked = *spec;
 
-	if (checked.errs == PROC_NULL) {
+	if (checked.errs == PROC_NULL)
 		checked.errs = PROC_CAPTURE;
+	if (checked.errs == PROC_CAPTURE && !checked.err_buf)
 		checked.err_buf = &errs;
-	}
 	int status = proc_run(&checked, err);
 	if (status <= 0)
 		return status;
-	const char *why = checked.errs == PROC_CAPTURE && checked.err_buf ? last_line(checked.err_buf) : "";
+	const char *why = checked.errs == PROC_CAPTURE ? last_line(checked.err_buf) : "";
 	return error_say(err, EPROTO, "%s failed with exit status %d%s%s", spec->argv[0], status, *why ? ": " : "",
 			 why);
 }

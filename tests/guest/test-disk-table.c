@@ -350,6 +350,25 @@ static void check_choice(const struct row *row, const struct disk_choice *choice
 		fail_msg("%s: \"%s\" is not in the log: %s", row->what, row->log, buf_str(&log_text));
 }
 
+// The short look finds a disk with our label where the long one does, and no other.
+static void check_labelled(const struct guest *g, const struct disk_choice *whole)
+{
+	bool labelled = whole->disk && strcmp(whole->why, "its label is " DISK_LABEL) == 0;
+	struct disk_facts *facts;
+	size_t count;
+
+	disk_list(g, &facts, &count);
+	assert_int_equal(disk_examine_labelled(facts, count), labelled);
+	if (labelled) {
+		struct disk_choice choice = disk_choose(facts, count);
+
+		assert_int_equal(choice.use, whole->use);
+		assert_string_equal(choice.disk->name, whole->disk->name);
+		assert_string_equal(choice.why, whole->why);
+	}
+	disk_list_done(facts, count);
+}
+
 static void check_row(const struct row *row)
 {
 	struct guest g;
@@ -366,9 +385,11 @@ static void check_row(const struct row *row)
 		before[i] = hash_of(&row->images[i]);
 	}
 	disk_list(&g, &facts, &count);
+	disk_examine_all(facts, count);
 	choice = disk_choose(facts, count);
 	(void)disk_log_others(facts, count, &choice);
 	check_choice(row, &choice);
+	check_labelled(&g, &choice);
 	for (size_t i = 0; row->images[i].name; i++)
 		if (hash_of(&row->images[i]) != before[i])
 			fail_msg("%s: %s was written to", row->what, row->images[i].name);
@@ -395,6 +416,7 @@ static int count_meant(const char *name, void (*fill)(const char *path), int tra
 	g = (struct guest){ .root = root };
 	plug_in(&(struct image){ name, fill, traits, 0 });
 	disk_list(&g, &facts, &count);
+	disk_examine_all(facts, count);
 	meant = disk_log_others(facts, count, &(struct disk_choice){ .use = DISK_NONE });
 	disk_list_done(facts, count);
 	assert_ok(file_remove_tree(root, &err), &err);

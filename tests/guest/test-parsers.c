@@ -2,6 +2,7 @@
 // Unit tests of what PID 1 reads from others: DHCP leases, the profile, aliases, kernel messages, options, settings.
 #include "../unit/test.h"
 
+#include "assignments.h"
 #include "cron.h"
 #include "dhcp.h"
 #include "engine.h"
@@ -204,6 +205,71 @@ static void what_the_profile_exports_is_read_to_the_letter(void **state)
 			fail_msg("%s is not among the exports", expected[i]);
 	assert_int_equal(p.env.count, ARRAY_SIZE(expected));
 	profile_done(&p);
+}
+
+// What is read without a shell, with a line at its end that only a shell understands means the same.
+static void a_profile_that_only_sets_variables_is_read_as_the_shell_does(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"# nothing\n\n  \t\n",
+		"DOCKER_TLS=no",
+		" DOCKER_TLS=no\t CERTDIR=/a/b DOCKER_DIR=x=y #DOCKER_DIR=z\n",
+		"EXTRA_ARGS='\n--label a=b\n\n--dns 1.1.1.1 # \"no\" comment \\ $x `y`\n'\nexport \"A=b c\" "
+		"B='d'e\"f\" C=\n",
+		"export A=1\nA=2\nB=3\nexport B=4\nB=5 A=6\n",
+		"ORG='it'\"'\"'s' CAORG=\"\" SERVERORG=''\nDOCKER_TLS=first\nDOCKER_TLS=\n",
+		"NTP_SERVER=' '\nexport NO_PROXY=10.0.0.0/8,.example,::1 HTTP_PROXY=http://u:p@h:3128/\n",
+		"export TERM=x WORDS=\"gr\303\274n\r\t!\"\n",
+		"export 'QUOTED=name'\nexport NA\"ME=x\"\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		cleanup_free char *with_more = xasprintf("%s\n:\n", texts[i]);
+		struct profile plain, shell;
+		struct assignments a;
+
+		if (!assignments_read(texts[i], strlen(texts[i]), &a))
+			fail_msg("a shell would be asked for %s", texts[i]);
+		assignments_done(&a);
+		put(PROFILE_FILE, texts[i]);
+		profile_evaluate(&guest, &plain);
+		put(PROFILE_FILE, with_more);
+		profile_evaluate(&guest, &shell);
+		for (size_t v = 0; v < PROFILE_COUNT; v++) {
+			assert_string_equal(plain.values[v], shell.values[v]);
+			assert_int_equal(plain.is_set[v], shell.is_set[v]);
+		}
+		strv_sort(&plain.env);
+		strv_sort(&shell.env);
+		assert_int_equal(plain.env.count, shell.env.count);
+		for (size_t e = 0; e < plain.env.count; e++)
+			assert_string_equal(plain.env.items[e], shell.env.items[e]);
+		profile_done(&plain);
+		profile_done(&shell);
+	}
+}
+
+static void a_profile_with_anything_else_is_the_shells(void **state)
+{
+	static const char *const texts[] = {
+		"A=$B",        "A=`b`",   "A=\"$B\"", "A=\"\\n\"",    "A=b\\",      "A=b;C=d",        "A=b&",
+		"A=b|c",       "A=(b)",   "A=~",      "A=b:~/c",      "A=*",        "A={b,c}",        "A=b>c",
+		"A",           "export",  "export ",  "export A",     "1=a",        "A+=b",           "'A'=b",
+		"A=b command", "A='",     "A=\"b",    "unset A",      "A=b\r\n",    "IFS=:",          "BASH_ENV=x",
+		"UID=0",       "PATH=/x", ". file",   "exit 1",       "export -p",  "A=b export C=d", "export A=b C",
+		"A=[a]",       "A=a?",    "if true",  "readonly A=b", "A=\303\274",
+	};
+	static const char with_nul[] = "A='b\0c'\n";
+	struct assignments a;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if (assignments_read(texts[i], strlen(texts[i]), &a))
+			fail_msg("no shell would be asked for %s", texts[i]);
+	assert_false(assignments_read(with_nul, sizeof(with_nul) - 1, &a));
+	assert_int_equal(a.all.count, 0);
 }
 
 static void a_profile_with_a_syntax_error_means_defaults(void **state)
@@ -593,6 +659,8 @@ int main(void)
 		with_root(the_profile_of_docker_machine_is_understood),
 		with_root(the_profile_may_hold_any_shell),
 		with_root(what_the_profile_exports_is_read_to_the_letter),
+		with_root(a_profile_that_only_sets_variables_is_read_as_the_shell_does),
+		cmocka_unit_test(a_profile_with_anything_else_is_the_shells),
 		with_root(a_profile_with_a_syntax_error_means_defaults),
 		with_root(an_endless_profile_is_bounded),
 		with_root(a_folder_that_is_not_there_yet_will_be_on_its_parents_file_system),

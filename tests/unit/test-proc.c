@@ -56,6 +56,9 @@ static void an_exit_status_is_given_back_and_checked(void **state)
 	assert_int_equal(proc_run(&spec, &err), 3);
 	assert_int_equal(proc_check(&spec, &err), -EPROTO);
 	assert_string_equal(err.msg, "sh failed with exit status 3: the reason");
+	spec.errs = PROC_CAPTURE; // without a buffer of the caller's
+	assert_int_equal(proc_check(&spec, &err), -EPROTO);
+	assert_string_equal(err.msg, "sh failed with exit status 3: the reason");
 }
 
 static void death_by_a_signal_is_not_success(void **state)

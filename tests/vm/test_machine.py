@@ -198,7 +198,7 @@ def timeline(machine):
         assert row['end'] is None or 0 <= row['start'] <= row['end'], f'{row} ends before it starts'
     for name in ('kernel', 'storage', 'containerd', 'docker', 'engine-answers'):
         assert name in named, f'{name} is not among {sorted(named)}'
-    contains(named['storage']['after'], 'disk-modules', 'what the data disk waits for')
+    contains(named['containerd']['after'], 'storage', 'what containerd waits for')
 
 
 @story.test('boot-chart draws each row of the boot, and what the engine waited for')
