@@ -79,7 +79,6 @@ int grub_make(const struct package *grub, const char *work, int64_t epoch, const
 	strv_push_all(&argv, (const char *const[]){ "grub-mkimage", "-O", "x86_64-efi", "-d", folder, "-p",
 						    "/boot/grub", "-c", start, "-o", output, NULL });
 	strv_push_all(&argv, modules);
-	return proc_check(&(struct proc_spec){ .argv = (const char *const *)strv_argv(&argv),
-					       .die_with_parent = true },
+	return proc_check(&(struct proc_spec){ .argv = (const char *const *)strv_argv(&argv), .die_with_parent = true },
 			  err);
 }

@@ -74,7 +74,7 @@ def engine(qemu):
 
 @story.test('the log says of each disk why it is not used')
 def log_says_so(qemu):
-    log = qemu.type('cat /boot.log')[1]
+    log = qemu.type('for i in $(seq 60); do grep -q "vdf is left alone" /boot.log && break; sleep 1; done; cat /boot.log', 90)[1]
     for line in ('disk vda is left alone: it holds nothing, and does not ask to be formatted',
                  'disk vdb is left alone: it holds what we do not know',
                  'disk vdf is left alone: its label is boot2docker-data, but it is read-only',
