@@ -5,8 +5,8 @@
 // A kernel is known by what goes into it: the source package's SHA-256, the merged fragments, the compiler and the linker,
 // and RECIPE, which changes when this file builds differently. The SHA-256 of all that is in the result's name, below
 // CACHE/kernels/; a result that is there is complete, because it comes there by a rename. A build unpacks the source into a
-// folder of its own in the cache (removed afterwards, whatever happened, unless the caller named one to keep), gives Kconfig the fragments as the only options
-// that are on (allnoconfig), checks that they held, and compiles in the source folder itself: relative paths only, so the
+// folder of its own in the cache (removed afterwards, or by the next build when this one was killed, unless the caller named one
+// to keep), gives Kconfig the fragments as the only options that are on (allnoconfig), checks that they held, and compiles in the source folder itself: relative paths only, so the
 // same inputs give the same bytes wherever the cache is. What the kernel would record of the machine and the day is set
 // here: the builder's name, and as the time that of the source's Makefile, which Debian's package carries.
 
@@ -380,8 +380,25 @@ static int run_stages(struct build *b, struct error *err)
 	return 0;
 }
 
+// A build that was killed could not remove its folder. There is no other build: we have the lock.
+static void remove_left_over(const struct build *b)
+{
+	cleanup_free char *folder = xasprintf("%s/kernels", b->spec->apt->cache);
+	cleanup_strv struct strv names = STRV_INIT;
+	struct error err = ERROR_INIT;
+
+	file_list(folder, &names);
+	for (size_t i = 0; i < names.count; i++) {
+		cleanup_free char *path = path_join(folder, names.items[i]);
+
+		if (strncmp(names.items[i], "build-", 6) == 0 && file_remove_tree(path, &err) < 0)
+			log_warn("%s", err.msg);
+	}
+}
+
 static int make_work_folder(struct build *b, struct error *err)
 {
+	remove_left_over(b);
 	if (b->spec->work) {
 		b->work = xstrdup(b->spec->work);
 		return file_mkdirs(b->work, 0755, err);

@@ -5,6 +5,10 @@
 // worked, or an errno. Then one poll loop serves all of the child's pipes and its pidfd at once, so neither side can block the
 // other. The loop ends when the child has ended: what a grandchild might still write to an inherited pipe is not waited for,
 // only what is already in the pipe is read. At the deadline the child (or its group) gets SIGKILL and is reaped.
+//
+// PR_SET_PDEATHSIG reaches the child alone. A group that shall not outlive us has a guard in it: a process that reads from a pipe
+// whose other end only we have. A byte tells it that all is over; end-of-file that we are gone, whatever ended us, and it kills
+// the group. It is nobody's child (its parent ends at once), lest the program finds a child that it knows nothing of.
 #include "proc.h"
 
 #include "alloc.h"
@@ -32,7 +36,13 @@ struct child {
 	int pidfd;
 	int pipes[3][2]; // [fd][CHILD_END or PARENT_END], -1 where there is none
 	size_t written; // of the input
+	int life[2]; // the pipe that the group's guard watches, -1 where there is none
 };
+
+#define CHILD_INIT                                                                               \
+	{                                                                                        \
+		.pidfd = -1, .pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 } }, .life = { -1, -1 } \
+	}
 
 int proc_find(const char *program, char **ret_path, struct error *err)
 {
@@ -70,6 +80,14 @@ static void child_done(struct child *c)
 	close_pipes(c, PARENT_END);
 	if (c->pidfd >= 0)
 		close(take_fd(&c->pidfd));
+	for (int i = 0; i < 2; i++)
+		if (c->life[i] >= 0)
+			close(take_fd(&c->life[i]));
+}
+
+static bool needs_guard(const struct proc_spec *spec)
+{
+	return spec->own_group && spec->die_with_parent;
 }
 
 static bool needs_pipe(enum proc_stdio kind)
@@ -91,6 +109,8 @@ static int open_pipes(const struct proc_spec *spec, struct child *c, struct erro
 		c->pipes[i][PARENT_END] = ends[i == 0 ? 1 : 0];
 		fcntl(c->pipes[i][PARENT_END], F_SETFL, O_NONBLOCK);
 	}
+	if (needs_guard(spec) && pipe2(c->life, O_CLOEXEC) < 0)
+		return error_set(err, errno, "make a pipe for %s", spec->argv[0]);
 	return 0;
 }
 
@@ -142,6 +162,38 @@ static int set_stdio(const struct proc_spec *spec, const struct child *c)
 	return 0;
 }
 
+// The guard: waits until it is told that all is over, or until `life` hangs up. It keeps no other descriptor open.
+static _Noreturn void guard_group(int life)
+{
+	ssize_t n;
+	char over;
+
+	if (dup2(life, 0) < 0 || close_range(1, ~0U, 0) < 0)
+		_exit(1);
+	while ((n = read(0, &over, 1)) < 0 && errno == EINTR)
+		;
+	if (n == 0)
+		kill(0, SIGKILL);
+	_exit(0);
+}
+
+// In the child: starts the guard of its group.
+static int start_guard(int life)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (fork() == 0)
+			guard_group(life);
+		_exit(0);
+	}
+	if (pid < 0)
+		return -errno;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return 0;
+}
+
 // In the child, until exec. Returns only on failure, with -errno.
 static int become(const struct proc_spec *spec, const struct child *c, const char *path, pid_t parent)
 {
@@ -150,6 +202,12 @@ static int become(const struct proc_spec *spec, const struct child *c, const cha
 		setpgid(0, 0);
 	if (spec->own_session)
 		setsid();
+	if (needs_guard(spec)) {
+		int r = start_guard(c->life[CHILD_END]);
+
+		if (r < 0)
+			return r;
+	}
 	if (spec->die_with_parent) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
@@ -316,7 +374,7 @@ static int serve(const struct proc_spec *spec, struct child *c, struct error *er
 
 int proc_run(const struct proc_spec *spec, struct error *err)
 {
-	struct child c = { .pidfd = -1, .pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 } } };
+	struct child c = CHILD_INIT;
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, before;
 	int r = open_pipes(spec, &c, err);
 
@@ -327,6 +385,8 @@ int proc_run(const struct proc_spec *spec, struct error *err)
 		// A program that does not read its input must not end us.
 		sigaction(SIGPIPE, &ignore, &before);
 		r = serve(spec, &c, err);
+		if (needs_guard(spec))
+			(void)!write(c.life[PARENT_END], "", 1);
 		sigaction(SIGPIPE, &before, NULL);
 	}
 	child_done(&c);
@@ -374,9 +434,9 @@ int proc_output(const char *const *argv, struct buf *ret_out, struct error *err)
 
 pid_t proc_spawn(const struct proc_spec *spec, struct error *err)
 {
-	struct child c = { .pidfd = -1, .pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 } } };
+	struct child c = CHILD_INIT;
 
-	if (needs_pipe(spec->in) || needs_pipe(spec->out) || needs_pipe(spec->errs))
+	if (needs_pipe(spec->in) || needs_pipe(spec->out) || needs_pipe(spec->errs) || needs_guard(spec))
 		return error_say(err, EINVAL, "proc_spawn(%s): a pipe nobody would serve", spec->argv[0]);
 	int r = start(spec, &c, err);
 	return r < 0 ? r : c.pid;

@@ -29,7 +29,7 @@ struct proc_spec {
 	int timeout_ms; // 0: 10 minutes; -1: none, for programs that a person uses. At the deadline it is killed: ETIMEDOUT
 	bool own_group; // a process group of its own, killed as a whole at the deadline; not for programs on a terminal
 	bool own_session; // no terminal's signals reach it, and it may outlive the caller
-	bool die_with_parent; // PR_SET_PDEATHSIG SIGKILL
+	bool die_with_parent; // killed when we end, however that happens; with own_group the group as a whole
 	void (*child_setup)(void *arg); // runs in the child before exec; only async-signal-safe calls
 	void *child_arg;
 };
@@ -44,7 +44,7 @@ int proc_check(const struct proc_spec *spec, struct error *err) MUST_CHECK;
 // proc_check for the plain case: output to `ret_out` when not NULL (white space at its end dropped), 60 s.
 int proc_output(const char *const *argv, struct buf *ret_out, struct error *err) MUST_CHECK;
 
-// Starts and returns the pid (PROC_CAPTURE and PROC_DATA are not allowed); exec errors come back here.
+// Starts and returns the pid; exec errors come back here. Not allowed are PROC_CAPTURE, PROC_DATA, and a group that dies with us.
 pid_t proc_spawn(const struct proc_spec *spec, struct error *err) MUST_CHECK;
 // Waits for a child until the deadline (-1: none). Returns as proc_run; on ETIMEDOUT the child still runs.
 int proc_wait(pid_t pid, const char *name, int timeout_ms, struct error *err) MUST_CHECK;

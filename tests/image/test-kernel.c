@@ -3,13 +3,18 @@
 #include "test.h"
 
 #include "image/deb.h"
+#include "image/kernel_build.h"
 #include "image/kernel_config.h"
 #include "image/kernel_package.h"
+#include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/number.h"
 #include "lib/path.h"
 #include "lib/proc.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 static int add(struct kernel_config *c, const char *what, const char *text, bool override, struct error *err)
@@ -261,6 +266,127 @@ static void the_same_files_give_the_same_package(void **state)
 	assert_ok(file_remove_tree(folder, &err), &err);
 }
 
+// --- a build that is killed
+
+struct killed_build {
+	char *folder, *cache, *config, *deb, *pid_file;
+};
+
+// A source package whose tree is one Makefile.
+static void make_source(const struct killed_build *t)
+{
+	cleanup_free char *tree = path_join(t->folder, "tree"), *root = path_join(t->folder, "root");
+	cleanup_free char *tar = path_join(root, "usr/src/linux-source-6.12.tar.xz"), *src = path_dir(tar);
+	struct error err = ERROR_INIT;
+
+	write_file(tree, "linux/Makefile", "all:\n");
+	assert_ok(file_mkdirs(src, 0755, &err), &err);
+	assert_ok(proc_output((const char *const[]){ "tar", "-cJf", tar, "-C", tree, "linux", NULL }, NULL, &err),
+		  &err);
+	pack(root, t->deb);
+}
+
+// A make that starts a compiler, tells its number, and waits for it, as it would for an hour.
+static void put_make(const struct killed_build *t)
+{
+	cleanup_free char *bin = path_join(t->folder, "bin"), *make = path_join(bin, "make");
+	cleanup_free char *path = xasprintf("%s:%s", bin, getenv("PATH"));
+	cleanup_free char *script = xasprintf("#!/bin/sh\nsleep 60 &\necho $! >%s.new\nmv %s.new %s\nwait\n",
+					      t->pid_file, t->pid_file, t->pid_file);
+	struct error err = ERROR_INIT;
+
+	write_file(bin, "make", script);
+	assert_int_equal(chmod(make, 0755), 0);
+	setenv("PATH", path, 1);
+	write_file(t->config, "a.config", "CONFIG_A=y\n");
+	assert_ok(file_mkdirs(t->cache, 0755, &err), &err);
+}
+
+static int build(const struct killed_build *t, struct error *err)
+{
+	const struct apt_spec apt = { .cache = t->cache };
+	const struct kernel_build_spec spec = { .apt = &apt, .config = t->config, .jobs = 1 };
+	struct apt_package source = { .name = xstrdup("linux-source-6.12"),
+				      .version = xstrdup("6.12-1"),
+				      .path = t->deb };
+	const struct kernel_plan plan = { .source = { .items = &source, .count = 1 },
+					  .path = path_join(t->cache, "kernel.deb") };
+	struct apt_set set = { .count = 0 };
+	int r = kernel_build(&spec, &plan, &set, err);
+
+	free(source.name);
+	free(source.version);
+	free(plan.path);
+	return r;
+}
+
+static size_t count_work_folders(const struct killed_build *t)
+{
+	cleanup_free char *folder = path_join(t->cache, "kernels");
+	cleanup_strv struct strv names = STRV_INIT;
+	size_t count = 0;
+
+	file_list(folder, &names);
+	for (size_t i = 0; i < names.count; i++)
+		count += strncmp(names.items[i], "build-", 6) == 0;
+	return count;
+}
+
+static pid_t wait_for_compiler(const struct killed_build *t)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct error err = ERROR_INIT;
+	int pid = 0;
+
+	for (int i = 0; i < 1000 && !file_exists(t->pid_file); i++)
+		clock_sleep_ms(10);
+	assert_ok(file_read(t->pid_file, 32, &text, &err), &err);
+	buf_trim_end(&text);
+	assert_ok(number_parse_int(buf_str(&text), 2, INT_MAX, &pid, &err), &err);
+	return pid;
+}
+
+static bool is_running(pid_t pid)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/stat", pid);
+	cleanup_buf struct buf text = BUF_INIT;
+
+	return file_read(path, 4096, &text, NULL) == 0 && !strstr(buf_str(&text), ") Z ");
+}
+
+static void a_killed_build_leaves_nothing_running_and_the_next_one_removes_its_folder(void **state)
+{
+	cleanup_free char *folder = test_folder(), *old_path = xstrdup(getenv("PATH"));
+	cleanup_free char *cache = path_join(folder, "cache"), *config = path_join(folder, "config");
+	cleanup_free char *deb = path_join(folder, "source.deb"), *pid_file = path_join(folder, "pid");
+	const struct killed_build t = { folder, cache, config, deb, pid_file };
+	struct error err = ERROR_INIT;
+	pid_t builder, compiler;
+
+	(void)state;
+	make_source(&t);
+	put_make(&t);
+	builder = fork();
+	if (builder == 0)
+		_exit(build(&t, &err) == 0 ? 0 : 1);
+	compiler = wait_for_compiler(&t);
+	assert_int_equal(count_work_folders(&t), 1);
+	kill(builder, SIGKILL);
+	assert_int_equal(proc_wait(builder, "the build", 5000, &err), -ECHILD);
+	for (int i = 0; i < 500 && is_running(compiler); i++)
+		clock_sleep_ms(10);
+	assert_false(is_running(compiler));
+	assert_int_equal(count_work_folders(&t), 1);
+	cleanup_free char *bin = path_join(folder, "bin");
+
+	write_file(bin, "make", "#!/bin/sh\nexit 1\n");
+	error_clear(&err);
+	assert_int_equal(build(&t, &err), -EIO);
+	assert_int_equal(count_work_folders(&t), 0);
+	setenv("PATH", old_path, 1);
+	assert_ok(file_remove_tree(folder, &err), &err);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +402,7 @@ int main(void)
 		cmocka_unit_test(a_packed_kernel_is_read_back_and_links_are_left_out),
 		cmocka_unit_test(dpkg_accepts_a_packed_kernel),
 		cmocka_unit_test(the_same_files_give_the_same_package),
+		cmocka_unit_test(a_killed_build_leaves_nothing_running_and_the_next_one_removes_its_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
