@@ -9,14 +9,20 @@
 // nothing that libblkid knows (somebody may have used the disk after all, and not every tool writes over a disk's start); and
 // a disk of VMware's that is blank by three judges (no signature, no partition table, 256 KiB of zeros). Both only as whole
 // disks, and only when they could be read without an error. What cannot be written is no data disk: it is mounted nowhere.
+//
+// A third kind is partly ours: the disk that our own ISO was written to. It is recognised by the ISO's date, which is that of
+// the running system's making (/etc/os-release), and room behind it is used when the person who booted asked for that
+// (disk_install.c).
 #include "disk.h"
 
+#include "disk_install.h"
 #include "ext4.h"
 #include "lib/alloc.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/number.h"
 #include "lib/strv.h"
+#include "osrelease.h"
 #include "tar.h"
 
 #include <blkid/blkid.h>
@@ -33,7 +39,9 @@ void disk_facts_done(struct disk_facts *f)
 	free(f->path);
 	free(f->type);
 	free(f->label);
+	free(f->uuid);
 	free(f->table);
+	free(f->no_room);
 	*f = (struct disk_facts){ .name = NULL };
 }
 
@@ -53,7 +61,8 @@ static int examine_signatures(struct disk_facts *f, int fd, struct error *err)
 	if (!probe)
 		return error_set(err, ENOMEM, "probe %s", f->path);
 	blkid_probe_enable_superblocks(probe, 1);
-	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_USAGE);
+	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID |
+							 BLKID_SUBLKS_USAGE);
 	blkid_probe_enable_partitions(probe, 1);
 	if (blkid_probe_set_device(probe, fd, 0, 0) == 0)
 		r = blkid_do_safeprobe(probe);
@@ -61,6 +70,7 @@ static int examine_signatures(struct disk_facts *f, int fd, struct error *err)
 	if (r == 0) {
 		f->type = probe_value(probe, "TYPE");
 		f->label = probe_value(probe, "LABEL");
+		f->uuid = probe_value(probe, "UUID");
 		f->table = probe_value(probe, "PTTYPE");
 	}
 	blkid_free_probe(probe);
@@ -153,7 +163,12 @@ static bool is_file_system(const struct disk_facts *f)
 	return is_data_type(f->type) && !f->read_only;
 }
 
-struct disk_choice disk_choose(const struct disk_facts *facts, size_t count)
+static bool has_room(const struct disk_facts *f)
+{
+	return f->has_image && !f->no_room;
+}
+
+struct disk_choice disk_choose(const struct disk_facts *facts, size_t count, bool install)
 {
 	static const struct {
 		bool (*fits)(const struct disk_facts *f);
@@ -161,6 +176,7 @@ struct disk_choice disk_choose(const struct disk_facts *facts, size_t count)
 		const char *why;
 	} order[] = {
 		{ has_label, DISK_MOUNT, "its label is " DISK_LABEL },
+		{ has_room, DISK_INSTALL, "boot2docker.install was given, and it holds this image" },
 		{ has_magic, DISK_PREPARE, "it asks to be formatted" },
 		{ is_blank_vmware, DISK_PREPARE, "it is a blank disk of VMware" },
 		{ is_file_system, DISK_MOUNT, "it is the first ext4 or btrfs" },
@@ -168,7 +184,7 @@ struct disk_choice disk_choose(const struct disk_facts *facts, size_t count)
 
 	for (size_t o = 0; o < ARRAY_SIZE(order); o++)
 		for (size_t i = 0; i < count; i++)
-			if (facts[i].readable && order[o].fits(&facts[i]))
+			if (facts[i].readable && (install || order[o].use != DISK_INSTALL) && order[o].fits(&facts[i]))
 				return (struct disk_choice){ .use = order[o].use,
 							     .disk = &facts[i],
 							     .why = order[o].why };
@@ -188,8 +204,13 @@ char *disk_of_partition(const struct disk_facts *f)
 }
 
 // Why a disk that was to be a data disk is none; NULL: it was not to be one.
-static const char *why_not_ours(const struct disk_facts *f)
+static const char *why_not_ours(const struct disk_facts *f, bool install)
 {
+	if (f->has_image && install)
+		return f->no_room ? f->no_room : "boot2docker.install was given, but another disk came first";
+	if (f->has_lost_data)
+		return "it has data behind this image; to name it in the partition table, boot with "
+		       "boot2docker.install";
 	if (is_labelled(f))
 		return f->read_only ? "its label is " DISK_LABEL ", but it is read-only"
 				    : "its label is " DISK_LABEL ", but another disk with that label came first";
@@ -229,13 +250,13 @@ static bool goes_without_saying(const struct disk_facts *f, const struct disk_ch
 	return strcmp(f->name, disk) == 0;
 }
 
-size_t disk_log_others(const struct disk_facts *facts, size_t count, const struct disk_choice *choice)
+size_t disk_log_others(const struct disk_facts *facts, size_t count, const struct disk_choice *choice, bool install)
 {
 	size_t meant = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct disk_facts *f = &facts[i];
-		const char *why = why_not_ours(f);
+		const char *why = why_not_ours(f, install);
 
 		if (goes_without_saying(f, choice))
 			continue;
@@ -279,6 +300,40 @@ static bool is_vmware(const struct guest *g, const char *name)
 	vendor[strcspn(vendor, " ,")] = '\0';
 	return strcmp(vendor, "VMware") == 0 &&
 	       (strncmp(model, "VMware Virtual S", 16) == 0 || strncmp(model, "Virtual disk", 12) == 0);
+}
+
+static bool holds_image(const struct disk_facts *f, const char *image)
+{
+	return !f->partition && f->type && strcmp(f->type, "iso9660") == 0 && f->uuid && strcmp(f->uuid, image) == 0;
+}
+
+static void look_behind_image(struct disk_facts *f, bool is_only_one)
+{
+	struct disk_install plan;
+	struct error err = ERROR_INIT;
+
+	if (!is_only_one)
+		f->no_room = xstrdup("it holds this image, but so does another disk: take one of them away");
+	else if (f->read_only)
+		f->no_room = xstrdup("it holds this image, but is read-only");
+	else if (disk_install_plan(f->path, &plan, &err) < 0)
+		f->no_room = xasprintf("it holds this image, but %s", err.msg);
+	else
+		f->has_lost_data = plan.has_data;
+}
+
+// `image`: the date of our image.
+static void recognise_image(struct disk_facts *facts, size_t count, const char *image)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		facts[i].has_image = holds_image(&facts[i], image);
+		found += facts[i].has_image;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (facts[i].has_image)
+			look_behind_image(&facts[i], found == 1);
 }
 
 static int by_name(const void *a, const void *b)
@@ -330,10 +385,14 @@ static void examine_one(struct disk_facts *f)
 		log_warn("disk %s is left alone: %s", f->name, err.msg);
 }
 
-void disk_examine_all(struct disk_facts *facts, size_t count)
+void disk_examine_all(const struct guest *g, struct disk_facts *facts, size_t count)
 {
+	cleanup_free char *image = osrelease_get(g, "IMAGE_VERSION");
+
 	for (size_t i = 0; i < count; i++)
 		examine_one(&facts[i]);
+	if (image)
+		recognise_image(facts, count, image);
 }
 
 // The fields of btrfs' superblock (the kernel's include/uapi/linux/btrfs_tree.h, struct btrfs_super_block).

@@ -26,10 +26,14 @@ struct disk_facts {
 	bool zero; // the first DISK_BLANK_LEN bytes are zero
 	bool signature; // libblkid knows something on it: file system, RAID member, encryption, partition table
 	char *type, *label; // of the file system, or of what else blkid calls a type (swap, crypto_LUKS); NULL
+	char *uuid; // of the file system; an ISO's is the date of its making
 	char *table; // of the partition table: "gpt", "dos"; NULL
+	bool has_image; // a whole disk with the image that was booted
+	bool has_lost_data; // and with a data partition behind it that the partition table does not name
+	char *no_room; // why no data partition can be made behind the image; NULL: it can
 };
 
-enum disk_use { DISK_NONE, DISK_MOUNT, DISK_PREPARE };
+enum disk_use { DISK_NONE, DISK_MOUNT, DISK_PREPARE, DISK_INSTALL };
 
 struct disk_choice {
 	enum disk_use use;
@@ -42,11 +46,12 @@ struct disk_choice {
 int disk_examine(struct disk_facts *f, struct error *err) MUST_CHECK;
 void disk_facts_done(struct disk_facts *f);
 
-// The choice of guest.md: the label; the magic; blank and of VMware; the first ext4 or btrfs. Facts in the order of names.
-struct disk_choice disk_choose(const struct disk_facts *facts, size_t count);
+// The choice of guest.md: the label; with `install` the disk that holds our image; the magic; blank and of VMware; the first
+// ext4 or btrfs. Facts in the order of names.
+struct disk_choice disk_choose(const struct disk_facts *facts, size_t count, bool install);
 // Says in the log why each of the others is left alone. What was meant as a data disk and cannot be one, is a warning; the
 // number of those is returned.
-size_t disk_log_others(const struct disk_facts *facts, size_t count, const struct disk_choice *choice);
+size_t disk_log_others(const struct disk_facts *facts, size_t count, const struct disk_choice *choice, bool install);
 // The name of the disk that a partition is part of: "nvme0n1" of "nvme0n1p2". The caller frees.
 char *disk_of_partition(const struct disk_facts *f);
 
@@ -54,7 +59,7 @@ char *disk_of_partition(const struct disk_facts *f);
 // looked at.
 void disk_list(const struct guest *g, struct disk_facts **ret, size_t *ret_count);
 // Looks at those that were not looked at; what cannot be read is logged.
-void disk_examine_all(struct disk_facts *facts, size_t count);
+void disk_examine_all(const struct guest *g, struct disk_facts *facts, size_t count);
 // Looks for the first choice, a disk with our label, by one read or two of each disk; only what seems to be it is looked at as a
 // whole. False: there is none. It is what disk_choose() chooses then, and what it would choose after a look at all.
 bool disk_examine_labelled(struct disk_facts *facts, size_t count);

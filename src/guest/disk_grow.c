@@ -29,8 +29,9 @@
 
 #define MIB (1024ULL * 1024)
 #define GAIN_MIN (8 * MIB) // less is the usual slack at a disk's end
+#define MBR_REACH (0xffffffffULL * 512)
 #define SECTOR 512 // the unit of libblkid and of partition tables in the kernel
-#define PARTITIONS_MAX 256
+#define GPT_SWAP "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F"
 #define EXT4_RESIZE_FS _IOW('f', 16, uint64_t) // EXT4_IOC_RESIZE_FS, which is in no header
 
 bool disk_grow_plan(const struct disk_partition *parts, size_t count, uint64_t disk_size, int data_number,
@@ -69,14 +70,18 @@ bool disk_grow_plan(const struct disk_partition *parts, size_t count, uint64_t d
 	return true;
 }
 
-static bool is_swap_type(blkid_partition p)
+static struct disk_partition read_partition(blkid_partition p)
 {
 	const char *gpt = blkid_partition_get_type_string(p);
+	int mbr_type = gpt ? 0 : blkid_partition_get_type(p);
 
-	return gpt ? strcasecmp(gpt, "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F") == 0 : blkid_partition_get_type(p) == 0x82;
+	return (struct disk_partition){ .number = blkid_partition_get_partno(p),
+					.start = (uint64_t)blkid_partition_get_start(p) * SECTOR,
+					.size = (uint64_t)blkid_partition_get_size(p) * SECTOR,
+					.is_swap = gpt ? strcasecmp(gpt, GPT_SWAP) == 0 : mbr_type == 0x82,
+					.mbr_type = mbr_type };
 }
 
-// Returns how many partitions there are, or -errno.
 static int read_table(blkid_probe probe, const char *path, struct disk_partition *parts, struct error *err)
 {
 	blkid_partlist list;
@@ -85,31 +90,20 @@ static int read_table(blkid_probe probe, const char *path, struct disk_partition
 	blkid_probe_enable_partitions(probe, 1);
 	list = blkid_probe_get_partitions(probe);
 	count = list ? blkid_partlist_numof_partitions(list) : 0;
-	if (count <= 0 || count > PARTITIONS_MAX)
+	if (count <= 0 || count > DISK_PARTITIONS_MAX)
 		return error_say(err, EINVAL, "%s has no partition table that can be read", path);
-	for (int i = 0; i < count; i++) {
-		blkid_partition p = blkid_partlist_get_partition(list, i);
-
-		parts[i] = (struct disk_partition){ .number = blkid_partition_get_partno(p),
-						    .start = (uint64_t)blkid_partition_get_start(p) * SECTOR,
-						    .size = (uint64_t)blkid_partition_get_size(p) * SECTOR,
-						    .is_swap = is_swap_type(p) };
-	}
+	for (int i = 0; i < count; i++)
+		parts[i] = read_partition(blkid_partlist_get_partition(list, i));
 	return count;
 }
 
 static int change_partition(const char *path, int number, uint64_t start, uint64_t size, struct error *err)
 {
-	cleanup_free char *which = xasprintf("%d", number);
+	cleanup_free char *which = xasprintf("-N%d", number);
 	cleanup_free char *line = xasprintf("start=%lluKiB, size=%lluKiB\n", (unsigned long long)start / 1024,
 					    (unsigned long long)size / 1024);
-	const char *const argv[] = { "sfdisk", "-q", "--wipe", "never", "--wipe-partitions",
-				     "never",  "-N", which,    path,    NULL };
-	struct proc_spec spec = {
-		.argv = argv, .in = PROC_DATA, .input = line, .input_len = strlen(line), .timeout_ms = 30000
-	};
 
-	return proc_check(&spec, err);
+	return disk_write_table(path, which, line, err);
 }
 
 // Partitions begin and end at multiples of 1 KiB, or the table was made by something that we do not want to follow.
@@ -130,10 +124,8 @@ static int grow(const char *path, const struct disk_partition *data, const struc
 	return r < 0 ? r : 1;
 }
 
-int disk_grow_partition(const char *path, int number, struct error *err)
+int disk_read_partitions(const char *path, struct disk_partition *parts, uint64_t *ret_size, struct error *err)
 {
-	struct disk_partition parts[PARTITIONS_MAX];
-	struct disk_growth growth;
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	blkid_probe probe = blkid_new_probe();
 	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
@@ -144,13 +136,25 @@ int disk_grow_partition(const char *path, int number, struct error *err)
 	else
 		count = read_table(probe, path, parts, err);
 	blkid_free_probe(probe);
-	if (count < 0)
+	if (count <= 0)
 		return count;
-	close(take_fd(&fd)); // sfdisk wants the disk for itself
+	*ret_size = (uint64_t)size;
+	if (parts[0].mbr_type && *ret_size > MBR_REACH)
+		*ret_size = MBR_REACH;
+	return count;
+}
+
+int disk_grow_partition(const char *path, int number, struct error *err)
+{
+	struct disk_partition parts[DISK_PARTITIONS_MAX];
+	struct disk_growth growth;
+	uint64_t size;
+	int count = disk_read_partitions(path, parts, &size, err);
+
 	for (int i = 0; i < count; i++)
-		if (parts[i].number == number && disk_grow_plan(parts, (size_t)count, (uint64_t)size, number, &growth))
+		if (parts[i].number == number && disk_grow_plan(parts, (size_t)count, size, number, &growth))
 			return grow(path, &parts[i], &growth, err);
-	return 0;
+	return count < 0 ? count : 0;
 }
 
 static int grow_ext4(int device, uint64_t size, int target, struct error *err)

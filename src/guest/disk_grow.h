@@ -8,7 +8,15 @@ struct disk_partition {
 	int number;
 	uint64_t start, size; // bytes
 	bool is_swap;
+	int mbr_type; // 0: of a GPT
 };
+
+#define DISK_PARTITIONS_MAX 256
+
+// Reads the partition table of a disk or image file. Returns how many partitions there are (1 to DISK_PARTITIONS_MAX), or
+// -errno; the size is the disk's, as far as the kind of table reaches.
+int disk_read_partitions(const char *path, struct disk_partition *parts, uint64_t *ret_size,
+			 struct error *err) MUST_CHECK;
 
 struct disk_growth {
 	uint64_t data_size; // what the data partition has then; bytes

@@ -61,6 +61,18 @@ int disk_write_swap(const char *path, uint64_t offset, uint64_t size, const char
 	return 0;
 }
 
+uint64_t disk_read_swap(int fd, uint64_t offset, const char *label)
+{
+	uint8_t page[SWAP_PAGE];
+	uint32_t header[2];
+
+	if (pread(fd, page, sizeof(page), (off_t)offset) != (ssize_t)sizeof(page) ||
+	    memcmp(page + SWAP_PAGE - 10, "SWAPSPACE2", 10) != 0 || strncmp((char *)page + 1052, label, 16) != 0)
+		return 0;
+	memcpy(header, page + 1024, sizeof(header));
+	return header[0] == 1 ? ((uint64_t)header[1] + 1) * SWAP_PAGE : 0;
+}
+
 static int make_staging(const char *staging, const void *userdata, struct error *err)
 {
 	cleanup_free char *docker = path_join(staging, "var/lib/docker");
@@ -95,7 +107,21 @@ static int make_file_system(const char *path, const struct disk_layout *layout, 
 	return proc_check(&spec, err);
 }
 
-static int write_table(const char *path, const struct disk_layout *layout, struct error *err)
+int disk_write_table(const char *path, const char *option, const char *script, struct error *err)
+{
+	const char *argv[] = { "sfdisk", "-q", "--wipe", "never", "--wipe-partitions", "never", path, NULL, NULL };
+	struct proc_spec spec = {
+		.argv = argv, .in = PROC_DATA, .input = script, .input_len = strlen(script), .timeout_ms = 30000
+	};
+
+	if (option) {
+		argv[6] = option;
+		argv[7] = path;
+	}
+	return proc_check(&spec, err);
+}
+
+static int write_layout(const char *path, const struct disk_layout *layout, struct error *err)
 {
 	cleanup_free char *table = xasprintf(
 		"label: gpt\n"
@@ -104,15 +130,11 @@ static int write_table(const char *path, const struct disk_layout *layout, struc
 		"\"\n",
 		(unsigned long long)layout->data_start / 1024, (unsigned long long)layout->data_size / 1024,
 		(unsigned long long)layout->swap_start / 1024, (unsigned long long)layout->swap_size / 1024);
-	const char *const argv[] = { "sfdisk", "-q", "--wipe", "never", "--wipe-partitions", "never", path, NULL };
-	struct proc_spec spec = {
-		.argv = argv, .in = PROC_DATA, .input = table, .input_len = strlen(table), .timeout_ms = 30000
-	};
 
-	return proc_check(&spec, err);
+	return disk_write_table(path, NULL, table, err);
 }
 
-static int flush(const char *path, struct error *err)
+int disk_flush(const char *path, struct error *err)
 {
 	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
 
@@ -121,23 +143,33 @@ static int flush(const char *path, struct error *err)
 	return 0;
 }
 
+int disk_make_data(const char *path, const struct disk_layout *layout, const char *staging, const void *userdata,
+		   struct error *err)
+{
+	int r = make_staging(staging, userdata, err);
+
+	if (r == 0)
+		r = make_file_system(path, layout, staging, err);
+	if (r == 0)
+		r = disk_flush(path, err);
+	(void)!file_remove_tree(staging, NULL);
+	return r;
+}
+
 int disk_prepare(const char *path, uint64_t size, const char *staging, const void *userdata, struct error *err)
 {
 	struct disk_layout layout = { .data_start = 0 };
 	int r = disk_layout(size, &layout, err);
 
 	if (r == 0)
-		r = make_staging(staging, userdata, err);
-	if (r == 0)
-		r = make_file_system(path, &layout, staging, err);
+		r = disk_make_data(path, &layout, staging, userdata, err);
 	if (r == 0)
 		r = disk_write_swap(path, layout.swap_start, layout.swap_size, DISK_SWAP_LABEL, err);
 	if (r == 0)
-		r = flush(path, err);
+		r = disk_flush(path, err);
 	if (r == 0)
-		r = write_table(path, &layout, err);
+		r = write_layout(path, &layout, err);
 	if (r == 0)
-		r = flush(path, err);
-	(void)!file_remove_tree(staging, NULL);
+		r = disk_flush(path, err);
 	return r < 0 ? error_wrap(err, "preparing %s", path) : 0;
 }

@@ -15,6 +15,7 @@ static const struct option_name {
 	{ "debug", offsetof(struct options, debug) },
 	{ "rescue", offsetof(struct options, rescue) },
 	{ "nodisk", offsetof(struct options, nodisk) },
+	{ "install", offsetof(struct options, install) },
 };
 
 static bool parse_bool(const char *value, bool *ret)

@@ -6,6 +6,7 @@
 #include "child.h"
 #include "disk.h"
 #include "disk_grow.h"
+#include "disk_install.h"
 #include "disk_prepare.h"
 #include "ext4.h"
 #include "lib/alloc.h"
@@ -16,6 +17,7 @@
 #include "lib/path.h"
 #include "lib/proc.h"
 #include "modules.h"
+#include "usb.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -30,6 +32,8 @@
 #define PARTITION_WAIT_MS 3000
 #define DRIVERS_WAIT_MS 60000
 #define OTHERS_NOTE GUEST_RUN "/disks-not-looked-at" // is there when there are some
+#define USB_WAIT_MS 3000 // for devices to be found
+#define USB_DISK_WAIT_MS 15000 // for the disk of one that was
 #define CHECK_MS (4 * 3600 * 1000) // a check of a large disk takes long, and killing it does harm
 
 // vda -> vda1, nvme0n1 -> nvme0n1p1
@@ -171,6 +175,43 @@ static int mount_existing(const struct guest *g, const struct disk_facts *f, str
 	return r;
 }
 
+// Makes the data partition behind our image, or finds it again; it is looked at as one that was there before.
+static int install(const struct guest *g, const struct disk_facts *disk, struct disk_facts *ret, struct error *err)
+{
+	cleanup_free char *staging = guest_path(g, GUEST_RUN "/new-disk");
+	struct disk_install plan = { .has_data = false };
+	int r = disk_install_plan(disk->path, &plan, err);
+
+	*ret = (struct disk_facts){ .name = partition_name(disk->name, DISK_INSTALL_PARTITION),
+				    .partition = DISK_INSTALL_PARTITION };
+	ret->path = xasprintf("%s/dev/%s", g->root, ret->name);
+	if (r == 0)
+		r = disk_install(disk->path, &plan, staging, err);
+	if (r == 0)
+		r = wait_for_device(ret->path, err);
+	if (r == 0)
+		r = disk_examine(ret, err);
+	if (r == 0 && !ret->type)
+		r = error_say(err, EIO, "%s has no file system after it was made", ret->path);
+	if (r == 0)
+		log_info("%s %s behind the image: it will be found without boot2docker.install from now on", ret->name,
+			 plan.has_data ? "was found" : "was made");
+	return r;
+}
+
+static int install_and_mount(const struct guest *g, const struct disk_facts *disk, char **ret_name, struct error *err)
+{
+	struct disk_facts partition;
+	int r = install(g, disk, &partition, err);
+
+	if (r == 0)
+		r = mount_existing(g, &partition, err);
+	if (r == 0)
+		*ret_name = xstrdup(partition.name);
+	disk_facts_done(&partition);
+	return r;
+}
+
 static int mount_choice(const struct guest *g, const struct disk_choice *choice, char **ret_name, struct error *err)
 {
 	cleanup_free char *name = NULL;
@@ -181,6 +222,8 @@ static int mount_choice(const struct guest *g, const struct disk_choice *choice,
 		r = prepare(g, choice->disk, &name, err);
 		if (r == 0)
 			r = mount_data(g, name, "ext4", err);
+	} else if (choice->use == DISK_INSTALL) {
+		r = install_and_mount(g, choice->disk, &name, err);
 	} else {
 		name = xstrdup(choice->disk->name);
 		r = mount_existing(g, choice->disk, err);
@@ -213,6 +256,44 @@ static void warn_in_motd(const struct guest *g, const char *what)
 	(void)!guest_write(g, "/etc/motd", text, NULL);
 }
 
+// Whether one was meant to be the data disk, rather than none or somebody's file system.
+static bool has_ours(const struct guest *g, const struct disk_facts *facts, size_t count)
+{
+	struct disk_choice choice = disk_choose(facts, count, g->options.install);
+
+	return choice.use != DISK_NONE && (choice.use != DISK_MOUNT || is_labelled(choice.disk));
+}
+
+static size_t count_block_devices(const struct guest *g)
+{
+	cleanup_free char *path = guest_path(g, "/sys/class/block");
+	cleanup_strv struct strv names = STRV_INIT;
+
+	file_list(path, &names);
+	return names.count;
+}
+
+// Looks at the disks again when there are more of them.
+static void wait_for_usb(const struct guest *g, struct disk_facts **facts, size_t *count)
+{
+	int64_t start = clock_ms();
+	size_t seen = 0; // once more at first: something may have come since the last look
+
+	while (usb_is_there(g) && !has_ours(g, *facts, *count)) {
+		size_t now = count_block_devices(g);
+
+		if (now == seen && clock_ms() >= start + (usb_awaits_disk(g) ? USB_DISK_WAIT_MS : USB_WAIT_MS))
+			return;
+		clock_sleep_ms(100); // then its node and its partitions are there, too
+		if (now == seen)
+			continue;
+		seen = now;
+		disk_list_done(*facts, *count);
+		disk_list(g, facts, count);
+		disk_examine_all(g, *facts, *count);
+	}
+}
+
 // A disk with our label is the first choice, whatever else there is: it is taken as soon as it is seen, and the others are looked
 // at when there is time (storage_swap). Without one, all other drivers are waited for. Returns whether all disks were looked at.
 static bool find_disks(const struct guest *g, struct disk_facts **facts, size_t *count)
@@ -233,7 +314,8 @@ static bool find_disks(const struct guest *g, struct disk_facts **facts, size_t 
 			clock_sleep_ms(10);
 		disk_list(g, facts, count);
 	}
-	disk_examine_all(*facts, *count);
+	disk_examine_all(g, *facts, *count);
+	wait_for_usb(g, facts, count);
 	return true;
 }
 
@@ -246,22 +328,37 @@ static void load_disk_drivers(struct guest *g)
 		log_warn("drivers of disks: %s", err.msg);
 }
 
+// Of all disks, none holds the image that runs.
+static bool misses_image(const struct disk_facts *facts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (facts[i].has_image)
+			return false;
+	return true;
+}
+
 int storage_mount(struct guest *g, struct error *err)
 {
 	cleanup_free char *name = NULL;
 	struct error disk_err = ERROR_INIT;
 	struct disk_facts *facts = NULL;
 	size_t count = 0, meant;
+	bool all = false;
 	struct disk_choice choice = { .use = DISK_NONE, .why = "boot2docker.nodisk was given" };
 	int r;
 
 	if (!g->options.nodisk) {
 		load_disk_drivers(g);
-		if (!find_disks(g, &facts, &count) && guest_write(g, OTHERS_NOTE, "", &disk_err) < 0)
+		all = find_disks(g, &facts, &count);
+		if (!all && guest_write(g, OTHERS_NOTE, "", &disk_err) < 0)
 			log_warn("%s", disk_err.msg);
-		choice = disk_choose(facts, count);
+		choice = disk_choose(facts, count, g->options.install);
 	}
-	meant = disk_log_others(facts, count, &choice);
+	meant = disk_log_others(facts, count, &choice, g->options.install);
+	if (g->options.install && all && misses_image(facts, count)) {
+		log_warn("boot2docker.install was given, but no disk holds the image that runs");
+		meant++;
+	}
 	if (choice.use == DISK_NONE) {
 		log_info("no data disk (%s): everything is kept in memory and lost at power off", choice.why);
 		if (meant > 0)
@@ -367,9 +464,9 @@ static size_t swap_on_partitions(const struct guest *g)
 	size_t count, used = 0;
 
 	disk_list(g, &facts, &count);
-	disk_examine_all(facts, count);
+	disk_examine_all(g, facts, count);
 	if (file_exists(others)) // the data disk is in use, and so not among what is looked at
-		(void)disk_log_others(facts, count, &(struct disk_choice){ .use = DISK_NONE });
+		(void)disk_log_others(facts, count, &(struct disk_choice){ .use = DISK_NONE }, g->options.install);
 	for (size_t i = 0; i < count; i++) {
 		if (!facts[i].type || strcmp(facts[i].type, "swap") != 0 || facts[i].read_only)
 			continue;

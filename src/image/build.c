@@ -49,7 +49,8 @@ struct build {
 	char *kernel_package;
 	char *version; // of the image: the upstream part of the version package's
 	char date[32]; // of the epoch
-	struct template_value values[5];
+	char iso[32]; // the ISO's own identifier: the same date, as blkid and GRUB have it
+	struct template_value values[6];
 	struct kernel kernel;
 	char *work; // folder for the results, until they are complete
 	uint64_t *layer_sizes;
@@ -139,6 +140,7 @@ static void fill_values(struct build *b)
 	const struct template_value values[] = { { "@VERSION@", b->version },
 						 { "@BUILD@", B2D_VERSION },
 						 { "@DATE@", b->date },
+						 { "@ISO@", b->iso },
 						 { "@CMDLINE@", b->manifest.cmdline ? b->manifest.cmdline : "" },
 						 { NULL } };
 	time_t epoch = (time_t)b->spec->epoch;
@@ -146,6 +148,7 @@ static void fill_values(struct build *b)
 
 	gmtime_r(&epoch, &tm);
 	strftime(b->date, sizeof(b->date), "%Y-%m-%d", &tm);
+	strftime(b->iso, sizeof(b->iso), "%Y-%m-%d-%H-%M-%S-00", &tm);
 	memcpy(b->values, values, sizeof(values));
 }
 

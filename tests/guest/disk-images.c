@@ -55,6 +55,27 @@ char *disk_image(const char *folder, const char *name, uint64_t size, const void
 	return path;
 }
 
+// A primary volume descriptor (ECMA-119, 8.4) and a partition table as src/image/iso.c has them made.
+void disk_put_iso(const char *path, const char *date)
+{
+	static const uint8_t table[] = {
+		0x80, 0, 0, 0, 0x17, 0, 0, 0, 64, 0,  0, 0, 0, 32, 0, 0, // the image: sectors 64 to 8255
+		0,    0, 0, 0, 0xef, 0, 0, 0, 64, 32, 0, 0, 0, 8,  0, 0, // and 2048 sectors of the EFI partition
+	};
+	uint8_t descriptor[2048] = "\1CD001\1";
+
+	memset(descriptor + 40, ' ', 32);
+	memcpy(descriptor + 40, "Boot2Docker-v1.2.3", 18);
+	memcpy(descriptor + 813, "2026112410203000", 17); // created, modified
+	memcpy(descriptor + 830, "2026112410203000", 17);
+	for (int i = 0; i < 14; i++)
+		descriptor[830 + i] = (uint8_t)date[i];
+	disk_put(path, 32768, descriptor, sizeof(descriptor));
+	disk_put(path, 32768 + 2048, "\377CD001\1", 7);
+	disk_put(path, 446, table, sizeof(table));
+	disk_put(path, 510, "\x55\xaa", 2);
+}
+
 void disk_put(const char *path, uint64_t offset, const void *data, size_t len)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);

@@ -15,6 +15,11 @@ void tar_magic(struct buf *b);
 
 // A sparse file of `size` bytes that begins with `start`. The caller frees the path.
 char *disk_image(const char *folder, const char *name, uint64_t size, const void *start, size_t len);
+// Writes a boot image of ours, made at that time ("20261124102030"), of ISO_LEN bytes.
+#define ISO_LEN ((64 + 8192 + 2048) * 512)
+#define ISO_DATE "20261124102030"
+#define ISO_VERSION "2026-11-24-10-20-30-00" // the same, as the running system has it
+void disk_put_iso(const char *path, const char *date);
 void disk_put(const char *path, uint64_t offset, const void *data, size_t len);
 // Runs a program that must succeed.
 void run(const char *const *argv);

@@ -29,6 +29,7 @@ struct row {
 	enum disk_use use;
 	const char *chosen; // NULL: none
 	const char *log; // a part of it
+	bool install; // boot2docker.install was given
 };
 
 static char *root;
@@ -212,10 +213,37 @@ static void late_noise(const char *path)
 	disk_put(path, DISK_BLANK_LEN, "past what is looked at", 22);
 }
 
+static void our_image(const char *path)
+{
+	disk_put_iso(path, ISO_DATE);
+}
+
+static void older_image(const char *path)
+{
+	disk_put_iso(path, "20251124102030");
+}
+
+static void image_with_its_data(const char *path)
+{
+	our_image(path);
+	assert_ok(disk_write_swap(path, 256 * MIB, 256 * MIB, DISK_SWAP_LABEL, &err), &err);
+	run((const char *const[]){ "mkfs.ext4", "-q", "-F", "-L", DISK_LABEL, "-E", "offset=536870912", path, "1000m",
+				   NULL });
+}
+
+static void image_with_another_partition(const char *path)
+{
+	static const uint8_t entry[] = { 0, 0, 0, 0, 0x83, 0, 0, 0, 0, 0, 16, 0, 0, 0, 1, 0 };
+
+	our_image(path);
+	disk_put(path, 446 + 32, entry, sizeof(entry));
+}
+
 #define GIB (1024 * MIB)
 #define UNTOUCHED .use = DISK_NONE
 #define MOUNTED .use = DISK_MOUNT, .chosen
 #define PREPARED .use = DISK_PREPARE, .chosen
+#define INSTALLED .use = DISK_INSTALL, .chosen
 
 static const struct row rows[] = {
 	{ "no disk at all", { { NULL } }, UNTOUCHED, NULL, "" },
@@ -291,6 +319,68 @@ static const struct row rows[] = {
 	  { { "vda", blank, DYING }, { "vdb", magic } },
 	  PREPARED = "vdb",
 	  "disk vda is left alone: read" },
+	{ "our image, and nobody asked",
+	  { { "sda", our_image, 0, 2 * GIB } },
+	  UNTOUCHED,
+	  NULL,
+	  "it holds iso9660 named" },
+	{ "our image", { { "sda", our_image, 0, 2 * GIB } }, INSTALLED = "sda", "", .install = true },
+	{ "our image on a disk that is too small",
+	  { { "sda", our_image } },
+	  UNTOUCHED,
+	  NULL,
+	  "it holds this image, but there is room for 0 MiB",
+	  .install = true },
+	{ "our image, read-only",
+	  { { "sda", our_image, READ_ONLY, 2 * GIB } },
+	  UNTOUCHED,
+	  NULL,
+	  "it holds this image, but is read-only",
+	  .install = true },
+	{ "our image, and a partition that is not ours",
+	  { { "sda", image_with_another_partition, 0, 2 * GIB } },
+	  UNTOUCHED,
+	  NULL,
+	  "it holds this image, but its partition table is not the image's",
+	  .install = true },
+	{ "our image in a partition",
+	  { { "sda1", our_image, PARTITION, 2 * GIB } },
+	  UNTOUCHED,
+	  NULL,
+	  "sda1 is left alone: it holds iso9660",
+	  .install = true },
+	{ "another version of our image",
+	  { { "sda", older_image, 0, 2 * GIB } },
+	  UNTOUCHED,
+	  NULL,
+	  "sda is left alone: it holds iso9660",
+	  .install = true },
+	{ "our image on two disks",
+	  { { "sda", our_image, 0, 2 * GIB }, { "sdb", our_image, 0, 2 * GIB } },
+	  UNTOUCHED,
+	  NULL,
+	  "it holds this image, but so does another disk",
+	  .install = true },
+	{ "our label comes before our image",
+	  { { "sda", our_image, 0, 2 * GIB }, { "sdb", ours } },
+	  MOUNTED = "sdb",
+	  "boot2docker.install was given, but another disk came first",
+	  .install = true },
+	{ "our image comes before the magic",
+	  { { "sda", magic }, { "sdb", our_image, 0, 2 * GIB } },
+	  INSTALLED = "sdb",
+	  "asks to be formatted, but another disk came first",
+	  .install = true },
+	{ "our image on another disk than the magic, and nobody asked",
+	  { { "sda", magic }, { "sdb", our_image, 0, 2 * GIB } },
+	  PREPARED = "sda",
+	  "sdb is left alone" },
+	{ "an image written over an older one, with data behind it",
+	  { { "sda", image_with_its_data, 0, 2 * GIB } },
+	  UNTOUCHED,
+	  NULL,
+	  "it has data behind this image" },
+	{ "a blank disk, and somebody asked", { { "vda", blank } }, UNTOUCHED, NULL, "holds nothing", .install = true },
 	{ "a drive without a medium", { { "sda", blank, NO_MEDIUM } }, UNTOUCHED, NULL, "" },
 	{ "a CD, a loop and a floppy are no disks",
 	  { { "sr0", ours }, { "loop0", ours }, { "fd0", magic } },
@@ -308,6 +398,15 @@ static void attribute(const char *disk, const char *name, const char *text)
 
 	assert_ok(file_mkdirs(folder, 0755, &err), &err);
 	assert_ok(file_replace_text(path, text, 0644, &err), &err);
+}
+
+static void put_os_release(void)
+{
+	cleanup_free char *etc = path_join(root, "etc");
+	cleanup_free char *path = path_join(etc, "os-release");
+
+	assert_ok(file_mkdirs(etc, 0755, &err), &err);
+	assert_ok(file_replace_text(path, "ID=boot2docker\nIMAGE_VERSION=" ISO_VERSION "\n", 0644, &err), &err);
 }
 
 static void plug_in(const struct image *image)
@@ -360,7 +459,7 @@ static void check_labelled(const struct guest *g, const struct disk_choice *whol
 	disk_list(g, &facts, &count);
 	assert_int_equal(disk_examine_labelled(facts, count), labelled);
 	if (labelled) {
-		struct disk_choice choice = disk_choose(facts, count);
+		struct disk_choice choice = disk_choose(facts, count, false);
 
 		assert_int_equal(choice.use, whole->use);
 		assert_string_equal(choice.disk->name, whole->disk->name);
@@ -379,15 +478,16 @@ static void check_row(const struct row *row)
 
 	root = test_folder();
 	g = (struct guest){ .root = root };
+	put_os_release();
 	buf_clear(&log_text);
 	for (size_t i = 0; row->images[i].name; i++) {
 		plug_in(&row->images[i]);
 		before[i] = hash_of(&row->images[i]);
 	}
 	disk_list(&g, &facts, &count);
-	disk_examine_all(facts, count);
-	choice = disk_choose(facts, count);
-	(void)disk_log_others(facts, count, &choice);
+	disk_examine_all(&g, facts, count);
+	choice = disk_choose(facts, count, row->install);
+	(void)disk_log_others(facts, count, &choice, row->install);
 	check_choice(row, &choice);
 	check_labelled(&g, &choice);
 	for (size_t i = 0; row->images[i].name; i++)
@@ -414,10 +514,11 @@ static int count_meant(const char *name, void (*fill)(const char *path), int tra
 
 	root = test_folder();
 	g = (struct guest){ .root = root };
+	put_os_release();
 	plug_in(&(struct image){ name, fill, traits, 0 });
 	disk_list(&g, &facts, &count);
-	disk_examine_all(facts, count);
-	meant = disk_log_others(facts, count, &(struct disk_choice){ .use = DISK_NONE });
+	disk_examine_all(&g, facts, count);
+	meant = disk_log_others(facts, count, &(struct disk_choice){ .use = DISK_NONE }, false);
 	disk_list_done(facts, count);
 	assert_ok(file_remove_tree(root, &err), &err);
 	free(root);
@@ -432,6 +533,7 @@ static void a_disk_that_was_meant_as_ours_is_counted(void **state)
 	assert_int_equal(count_meant("vda", raid_then_magic, 0), 1);
 	assert_int_equal(count_meant("vda", photos, 0), 0);
 	assert_int_equal(count_meant("vda", blank, 0), 0);
+	assert_int_equal(count_meant("vda", our_image, 0), 0);
 }
 
 static void a_partition_knows_its_disk(void **state)

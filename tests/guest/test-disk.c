@@ -137,7 +137,7 @@ static struct disk_facts look(const char *path)
 
 static void check_choice(struct disk_facts *facts, size_t count, enum disk_use use, const char *name)
 {
-	struct disk_choice choice = disk_choose(facts, count);
+	struct disk_choice choice = disk_choose(facts, count, false);
 
 	assert_int_equal(choice.use, use);
 	if (name)

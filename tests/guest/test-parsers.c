@@ -388,9 +388,11 @@ static void kernel_options_are_read(void **state)
 
 	(void)state;
 	options_parse("console=ttyS0 boot2docker.nodisk boot2docker.debug=1 boot2docker.rescue=0 quiet\n", &o);
-	assert_true(o.nodisk && o.debug && !o.rescue);
+	assert_true(o.nodisk && o.debug && !o.rescue && !o.install);
 	options_parse("boot2docker.debug=maybe boot2docker.nodiskx nodisk boot2docker.", &o);
 	assert_false(o.nodisk || o.debug || o.rescue);
+	options_parse("boot2docker.install", &o);
+	assert_true(o.install);
 	assert_contains(buf_str(&log_text), "boot2docker.nodiskx is not known");
 }
 

@@ -8,6 +8,7 @@
 #include "disk.h"
 #include "disk_prepare.h"
 #include "ext4.h"
+#include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/path.h"
 #include "lib/proc.h"
@@ -120,12 +121,14 @@ static void plug_in(const char *image, bool read_only)
 	cleanup_free char *dev = guest_path(&guest, "/dev");
 	cleanup_free char *disk = guest_path(&guest, "/dev/vda");
 	cleanup_free char *node = guest_path(&guest, "/dev/vda1");
+	cleanup_free char *fourth = xasprintf("%sp4", device), *fourth_node = guest_path(&guest, "/dev/vda4");
 
 	put("/sys/class/block/vda/size", "1000\n");
 	put("/sys/class/block/vda/ro", read_only ? "1\n" : "0\n");
 	assert_ok(file_mkdirs(dev, 0755, &err), &err);
 	assert_int_equal(symlink(device, disk), 0);
 	assert_int_equal(symlink(partition, node), 0);
+	assert_int_equal(symlink(fourth, fourth_node), 0);
 }
 
 static void show_partition(void)
@@ -176,6 +179,92 @@ static uint64_t size_of(const char *place)
 }
 
 // --- the stories
+
+static void show_data_partition(void)
+{
+	put("/sys/class/block/vda4/size", "1000\n");
+	put("/sys/class/block/vda4/ro", "0\n");
+	put("/sys/class/block/vda4/partition", "4\n");
+}
+
+static void unmount(const char *place)
+{
+	cleanup_free char *path = guest_path(&guest, place);
+
+	assert_int_equal(umount2(path, 0), 0);
+}
+
+// The disk that our ISO was written to.
+static void data_goes_behind_our_image(void)
+{
+	cleanup_free char *disk = disk_image(guest.root, "disk", 1024 * MIB, "", 0);
+	cleanup_free char *kept = guest_path(&guest, "/mnt/vda4/var/lib/docker/kept");
+
+	put("/etc/os-release", "IMAGE_VERSION=" ISO_VERSION "\n");
+	disk_put_iso(disk, ISO_DATE);
+	plug_in(disk, false);
+	boot();
+	check_place("ram");
+	unmount("/mnt/ram");
+	guest.options.install = true;
+	boot();
+	check_place("vda4");
+	check_log("data disk vda: boot2docker.install was given");
+	check_log("vda4 was made behind the image");
+	put("/mnt/vda4/var/lib/docker/kept", "kept");
+	unmount("/mnt/vda4");
+	show_data_partition();
+	guest.options.install = false;
+	boot();
+	check_place("vda4");
+	assert_true(file_exists(kept));
+	check_banner(false);
+}
+
+// dd, which takes the partitions away. Without a word from the user they are not given back, but told of.
+static void an_image_is_written_over_ours(void)
+{
+	cleanup_free char *disk = disk_image(guest.root, "disk", 1024 * MIB, "", 0);
+	cleanup_free char *device = guest_path(&guest, "/dev/vda");
+	cleanup_free char *kept = guest_path(&guest, "/mnt/vda4/var/lib/docker/kept");
+
+	put("/etc/os-release", "IMAGE_VERSION=" ISO_VERSION "\n");
+	disk_put_iso(disk, ISO_DATE);
+	plug_in(disk, false);
+	guest.options.install = true;
+	boot();
+	check_place("vda4");
+	put("/mnt/vda4/var/lib/docker/kept", "kept");
+	unmount("/mnt/vda4");
+	disk_put(device, 446 + 32, (const char[32]){ 0 }, 32);
+	disk_put_iso(device, ISO_DATE);
+	guest.options.install = false;
+	boot();
+	check_place("ram");
+	check_log("to name it in the partition table, boot with boot2docker.install");
+	check_banner(true);
+	unmount("/mnt/ram");
+	guest.options.install = true;
+	boot();
+	check_place("vda4");
+	check_log("vda4 was found behind the image");
+	assert_true(file_exists(kept));
+}
+
+static void nothing_to_install_on(void)
+{
+	cleanup_free char *disk = disk_image(guest.root, "disk", 80 * MIB, "", 0);
+	uint64_t before = image_hash(disk);
+
+	put("/etc/os-release", "IMAGE_VERSION=" ISO_VERSION "\n");
+	plug_in(disk, false);
+	guest.options.install = true;
+	boot();
+	check_place("ram");
+	check_log("no disk holds the image that runs");
+	check_banner(true);
+	assert_int_equal(image_hash(disk), before);
+}
 
 static char *magic_disk(void)
 {
@@ -256,6 +345,42 @@ static char *our_ext4(void)
 
 	make_file_system("mkfs.ext4", disk, DISK_LABEL);
 	return disk;
+}
+
+// A stick: its interface is there at once, its disk a while later.
+static void a_disk_at_usb_is_waited_for(void)
+{
+	cleanup_free char *disk = our_ext4();
+	cleanup_free char *link = guest_path(&guest, "/sys/class/block/vda");
+	int64_t start = clock_ms();
+
+	plug_in(disk, false);
+	cleanup_free char *size = guest_path(&guest, "/sys/class/block/vda/size");
+	cleanup_free char *ro = guest_path(&guest, "/sys/class/block/vda/ro");
+
+	assert_int_equal(unlink(size) | unlink(ro) | rmdir(link), 0);
+	put("/sys/bus/usb/devices/usb1/bDeviceClass", "09\n");
+	put("/sys/bus/usb/devices/1-1:1.0/bInterfaceClass", "08\n");
+	put("/sys/devices/usb1/1-1/1-1:1.0/block/vda/size", "1000\n");
+	put("/sys/devices/usb1/1-1/1-1:1.0/block/vda/ro", "0\n");
+	if (fork() == 0) {
+		clock_sleep_ms(4000);
+		_exit(symlink("../../devices/usb1/1-1/1-1:1.0/block/vda", link));
+	}
+	boot();
+	check_place("vda");
+	assert_true(clock_ms() - start < 10000);
+}
+
+static void usb_without_a_disk_does_not_hold_up_the_boot(void)
+{
+	int64_t start = clock_ms();
+
+	put("/sys/bus/usb/devices/usb1/bDeviceClass", "09\n");
+	put("/sys/bus/usb/devices/1-1:1.0/bInterfaceClass", "03\n");
+	boot();
+	check_place("ram");
+	assert_true(clock_ms() - start < 10000);
 }
 
 static void a_damaged_disk_is_repaired(void)
@@ -379,6 +504,11 @@ static const struct story stories[] = {
 	{ "a read-only disk of ours is not mounted, and said so", a_read_only_disk },
 	{ "a disk that is too small is not touched, and said so", a_disk_too_small },
 	{ "a foreign disk is left as it was", a_foreign_disk },
+	{ "a disk at USB is waited for", a_disk_at_usb_is_waited_for },
+	{ "USB without a disk does not hold up the boot", usb_without_a_disk_does_not_hold_up_the_boot },
+	{ "data goes behind our image when asked, and is found there without", data_goes_behind_our_image },
+	{ "an image is written over ours, and the data behind it is kept", an_image_is_written_over_ours },
+	{ "boot2docker.install without a disk to install on is told of", nothing_to_install_on },
 };
 
 static void in_a_process(void **state)

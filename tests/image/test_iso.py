@@ -11,6 +11,7 @@ from tap import Story, contains, equal, finish
 
 IMAGE = Path(os.environ.get('B2D_IMAGE') or Path(os.environ['B2D_BUILD']) / 'image')
 ISO = IMAGE / 'boot2docker.iso'
+PACKERS = {b'\xfd7zXZ\0': 'xz', b'\x28\xb5\x2f\xfd': 'zstd'}
 story = Story()
 
 
@@ -32,7 +33,12 @@ class Image:
         if not tree.exists():
             tree.mkdir()
             with open(IMAGE / 'initrd.img', 'rb') as stream:
-                subprocess.run(['cpio', '-id', '--quiet'], cwd=tree, stdin=stream, check=True)
+                start = stream.read(6)
+            # The profile says whether it is packed as a whole (initrd-pack), and by what.
+            unpack = next((program for magic, program in PACKERS.items() if start.startswith(magic)), 'cat')
+            with subprocess.Popen([unpack, *['-dc'] * (unpack != 'cat'), IMAGE / 'initrd.img'], stdout=subprocess.PIPE) as source:
+                subprocess.run(['cpio', '-id', '--quiet'], cwd=tree, stdin=source.stdout, check=True)
+            equal(source.returncode, 0, f'exit status of {unpack}')
         return tree
 
     def cat(self, path):
@@ -103,12 +109,16 @@ def menus(image):
         contains(text, 'console=ttyS0', path)
         assert '@' not in text, f'{path} has a mark that was not filled in'
         contains(text, 'PROMPT 0' if 'isolinux' in path else 'set timeout=0', path)
+        for option in ('loglevel=7', 'boot2docker.nodisk', 'boot2docker.rescue', 'boot2docker.install'):
+            equal(text.count(option), 1, f'entries of {path} with {option}')
 
 
 @story.test('the system says who it is, with the Docker version')
 def identity(image):
     contains(image.cat('/etc/os-release'), 'ID=boot2docker\n', '/etc/os-release')
     contains(image.cat('/etc/os-release'), f'VERSION_ID={image.version[1]}\n', '/etc/os-release')
+    identifier = output('blkid', '-p', '-s', 'UUID', '-o', 'value', ISO)
+    contains(image.cat('/etc/os-release'), f'IMAGE_VERSION={identifier}', '/etc/os-release')
     equal(image.cat('/etc/version'), f'{image.version[1]}\n', '/etc/version')
     contains(image.cat('/etc/passwd'), 'docker:x:1000:50:', '/etc/passwd')
     assert re.search(r'^docker:x:\d+:docker$', image.cat('/etc/group'), re.M), 'user docker is not in group docker'

@@ -52,10 +52,12 @@ def busybox_tar():
     return out.getvalue()
 
 
-def check_clean(raw):
-    """e2fsck, which changes nothing, finds the data partition of a raw disk clean: no journal to replay, no error."""
+def check_clean(raw, kind=None):
+    """e2fsck, which changes nothing, finds the data partition of a raw disk clean: no journal to replay, no error. It is the
+    first one, or the one of this type."""
     table = json.loads(run('sfdisk', '--json', raw).stdout)['partitiontable']
-    offset = table['partitions'][0]['start'] * table.get('sectorsize', 512)
+    data = next(partition for partition in table['partitions'] if kind in (None, partition['type']))
+    offset = data['start'] * table.get('sectorsize', 512)
     header = run('dumpe2fs', '-h', f'{raw}?offset={offset}').stdout
     contains(header, 'boot2docker-data', 'label of the data partition')
     state = re.search(r'^Filesystem state: *(.*)$', header, re.MULTILINE)
