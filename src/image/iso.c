@@ -14,6 +14,7 @@
 #include "image/grub.h"
 #include "lib/alloc.h"
 #include "lib/file.h"
+#include "lib/log.h"
 #include "lib/path.h"
 #include "lib/proc.h"
 
@@ -179,6 +180,20 @@ static int volume_name(const struct iso *iso, char **ret, struct error *err)
 	return 0;
 }
 
+// Once in some thousand calls, beside many other processes, xorriso (1.5.4) says nothing and ends with status 1, which its man page
+// calls an abort by a signal from outside; nobody sent one that we know of. What it writes is the same each time, so it is asked
+// again, once.
+static int run_xorriso_twice(const struct iso *iso, const char *output, const struct strv *argv, struct error *err)
+{
+	int r = run_tool(iso, argv, err);
+
+	if (r >= 0)
+		return r;
+	log_warn("%s; once more", err->msg);
+	r = file_unlink(output, err); // it would go on behind what is there
+	return r < 0 ? r : run_tool(iso, argv, err);
+}
+
 static int run_xorriso(const struct iso *iso, const char *volume, struct error *err)
 {
 	cleanup_free char *mbr = path_join(iso->spec->work, "isohdpfx.bin");
@@ -219,7 +234,7 @@ static int run_xorriso(const struct iso *iso, const char *volume, struct error *
 						    "-no-emul-boot",
 						    iso->tree,
 						    NULL });
-	return run_tool(iso, &argv, err);
+	return run_xorriso_twice(iso, output, &argv, err);
 }
 
 static void make_env(struct iso *iso)

@@ -360,6 +360,24 @@ def missing_program(world):
     world.refuses('the program mksquashfs is missing; install the package squashfs-tools', env={'PATH': str(tools)})
 
 
+@story.test('xorriso is asked a second time, not a third; what it says at last is told')
+def moody_xorriso(world):
+    folder, real = world.root / 'moody', shutil.which('xorriso')
+    folder.mkdir()
+
+    def fail(times):
+        (folder / 'calls').write_text('')
+        (folder / 'xorriso').write_text(f'#!/bin/sh\necho >>{folder}/calls\n[ $(wc -l <{folder}/calls) -gt {times} ] && exec {real} "$@"\n'
+                                        'echo out of sorts >&2\nexit 1\n')
+        (folder / 'xorriso').chmod(0o755)
+        return {'PATH': f'{folder}:{world.root}/stand-ins:{os.environ["PATH"]}'}
+    whole = world.results()
+    contains(world.build(env=fail(1)).stderr, 'xorriso failed with exit status 1: out of sorts; once more', 'the warning')
+    equal(world.results(), whole, 'results of the second attempt')
+    world.refuses('xorriso failed with exit status 1: out of sorts', env=fail(9))
+    equal((folder / 'calls').read_text().count('\n'), 2, 'calls')
+
+
 @story.test('a full disk is said as such, and leaves nothing behind')
 def full_disk(world):
     mount = world.root / 'full'
