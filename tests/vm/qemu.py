@@ -58,6 +58,7 @@ class Qemu:
         self.process = self.master = None
         self.ssh_port, self.engine_port = free_port(), free_port()
         self.network = 'user,model=virtio-net-pci'
+        self.machine, self.memory = 'q35', 1024
 
     def __enter__(self):
         return self
@@ -96,7 +97,7 @@ class Qemu:
         """Starts it with what it boots from; the console is read into `log` from now on."""
         # Sockets have short names: the process runs inside the folder.
         self.process = subprocess.Popen(
-            ['qemu-system-x86_64', '-accel', 'tcg', '-M', 'q35', '-cpu', 'max', '-smp', '2', '-m', '1024',
+            ['qemu-system-x86_64', '-accel', 'tcg', '-M', self.machine, '-cpu', 'max', '-smp', '2', '-m', str(self.memory),
              '-display', 'none', '-nodefaults', '-vga', 'std', '-no-reboot',
              '-chardev', 'socket,id=console,path=console,server=on,wait=off', '-serial', 'chardev:console',
              '-qmp', 'unix:monitor,server=on,wait=off',
@@ -136,10 +137,14 @@ class Qemu:
             text = plain(self.log[start:])
             match = re.search(pattern, text, re.MULTILINE)
             assert match or self.process.poll() is None, f'QEMU ended before the console had {pattern!r}'
-            if not match and 'end Kernel panic' in plain(self.log[max(start, self.after_reset):]):
-                assert self._reset_after_emulator_panic(), f'the kernel panicked before the console had {pattern!r}'
+            if not match:
+                self._check_panic(f'the console had {pattern!r}', start)
             return match
         return within(seconds, f'{pattern!r} on the console', attempt)
+
+    def _check_panic(self, what, start=0):
+        if 'end Kernel panic' in plain(self.log[max(start, self.after_reset):]):
+            assert self._reset_after_emulator_panic(), f'the kernel panicked before {what}'
 
     def _reset_after_emulator_panic(self):
         """QEMU before 8.1 makes an emulated kernel panic now and then (src/machine/console.c): twice it may start again."""
@@ -199,6 +204,7 @@ class Qemu:
         """Waits until the guest's docker answers over SSH; returns the seconds since start()."""
         def attempt():
             assert self.process.poll() is None, f'QEMU ended: {(self.folder / "stderr").read_text()}'
+            self._check_panic('docker answered')
             return self.ssh('docker version', check=False, timeout=60).returncode == 0
         within(seconds, 'docker answers over ssh', attempt, pause=0.5)
         took = time.monotonic() - self.began
