@@ -30,10 +30,12 @@ static int ask(const char *program, const char *request)
 	return 1;
 }
 
-// poweroff, reboot, halt: through PID 1, or with -f straight away.
+// poweroff, reboot, halt: through PID 1, or with -f straight away. A machine that only stands still would go on as a process of
+// its host, with nothing left in it to end it: so halt turns the power off, and shutdown -H is for who wants it on.
 static int power_main(int argc, char **argv)
 {
 	const char *name = path_base(argv[0]);
+	bool reboots = strcmp(name, "reboot") == 0;
 	bool force = argc == 2 && (strcmp(argv[1], "-f") == 0 || strcmp(argv[1], "--force") == 0);
 
 	if (argc > 1 && !force) {
@@ -41,9 +43,9 @@ static int power_main(int argc, char **argv)
 		return strcmp(argv[1], "--help") == 0 ? 0 : 1;
 	}
 	if (!force)
-		return ask(name, name);
+		return ask(name, reboots ? "reboot" : "poweroff");
 	sync();
-	reboot(*name == 'p' ? RB_POWER_OFF : *name == 'r' ? RB_AUTOBOOT : RB_HALT_SYSTEM);
+	reboot(reboots ? RB_AUTOBOOT : RB_POWER_OFF);
 	fprintf(stderr, "%s: %s\n", name, strerror(errno));
 	return 1;
 }
@@ -89,9 +91,10 @@ static int shutdown_main(int argc, char **argv)
 	int r;
 
 	if (!parse_shutdown(argc, argv, &how)) {
-		fprintf(stderr, "usage: shutdown [-h | -P | -r | -H | -c] [now | +MINUTES]\n"
-				"  -h, -P  power off (the default)\n  -r      reboot\n  -H      halt\n"
-				"  -c      forget a planned one\nWithout a time: in one minute.\n");
+		fprintf(stderr,
+			"usage: shutdown [-h | -P | -r | -H | -c] [now | +MINUTES]\n"
+			"  -h, -P  power off (the default)\n  -r      reboot\n  -H      halt, with the power left on\n"
+			"  -c      forget a planned one\nWithout a time: in one minute.\n");
 		return 1;
 	}
 	if (how.cancel)

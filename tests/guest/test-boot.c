@@ -455,7 +455,26 @@ static int step_ask(struct guest *g, struct error *e)
 	note(r == 0 && strncmp(buf_str(&answer), "running", 7) == 0 ? "asked" : "no-answer");
 	buf_clear(&answer);
 	note(control_ask("dance", &answer, e) < 0 ? "refused" : "danced");
-	return control_ask("poweroff", &answer, e);
+	return 0;
+}
+
+static int step_plan(struct guest *g, struct error *e)
+{
+	static const char *const requests[] = { "reboot 1", "cancel", "cancel", "poweroff 2" };
+	static const char *const answers[] = { "ok", "ok", "nothing planned", "ok" };
+
+	(void)g;
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+		cleanup_buf struct buf answer = BUF_INIT;
+		int r = control_ask(requests[i], &answer, e);
+
+		if (r < 0 || strcmp(buf_str(&answer), answers[i]) != 0)
+			return r < 0 ? r : error_say(e, EPROTO, "%s: %s", requests[i], buf_str(&answer));
+	}
+	note("planned");
+	clock_sleep_ms(1500); // past the reboot that was forgotten, before the power off
+	note("not-yet");
+	return 0;
 }
 
 static int prepare_first_stopped(struct guest *g, struct launch *launch, struct error *e)
@@ -483,6 +502,7 @@ static const struct step whole_steps[] = {
 	{ "orphans", step_orphans, "front long", 0, 60000 },
 	{ "count", step_count, "orphans", 0, 60000 },
 	{ "ask", step_ask, "count", 0, 60000 },
+	{ "plan", step_plan, "ask", 0, 60000 },
 };
 
 static const struct service_row *const whole_services[] = { &first_row, &last_row };
@@ -553,7 +573,7 @@ static void pid_1_boots_reaps_answers_and_ends_in_order(void **state)
 	assert_true(clock_ms() - start < 60000);
 	cleanup_free char *text = notes();
 
-	assert_string_equal(text, "first orphans clean asked refused first-stopped last-stopped ");
+	assert_string_equal(text, "first orphans clean asked refused planned not-yet first-stopped last-stopped ");
 }
 
 #define with_root(test) cmocka_unit_test_setup_teardown(test, make_guest, remove_root)

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What PID 1 has to stand: memory that runs out, devices that come and go, a shutdown with much to end, a boot that was stopped."""
+import subprocess
 import time
 
 from machine import busybox_tar, check_clean
-from qemu import KERNEL, Qemu
+from qemu import KERNEL, Qemu, sha256
 from tap import Story, contains, equal, finish, note, within
 
 story = Story()
@@ -85,18 +86,38 @@ def shutdown(qemu):
     check_clean(qemu.data)
 
 
-@story.test('boot2docker.rescue gives a root shell on the console, and power off works there')
-def rescue(qemu):
+def start_with(qemu, option):
+    """Boots with one more word on the kernel's command line; returns where its console begins."""
     where = len(qemu.log)
-    words = list(KERNEL)
-    words[words.index('-append') + 1] += ' boot2docker.rescue'
-    qemu.start(*words)
+    qemu.start(*KERNEL[:-1], f'{KERNEL[-1]} {option}')
+    return where
+
+
+@story.test('boot2docker.rescue gives a root shell on the console, and halt turns the power off there')
+def rescue(qemu):
+    where = start_with(qemu, 'boot2docker.rescue')
     qemu.wait_console('a root shell is on the console', 120, where)
     equal(qemu.type('id -u')[1].strip(), '0', 'who has the console')
     contains(qemu.tail(), 'The boot stops at rescue-wish', 'the console')
     equal(qemu.type('grep -c /mnt/ /proc/mounts')[1].strip(), '0', 'disks that are mounted')
-    qemu.serial.sendall(b'poweroff\n')
+    qemu.serial.sendall(b'halt\n')
     qemu.process.wait(60)
+
+
+@story.test('with boot2docker.nodisk the data disk is left alone, so that it can be repaired by hand')
+def repair(qemu):
+    offset = 1 << 20  # of the data partition
+    subprocess.run(['debugfs', '-w', '-f', '-', f'{qemu.data}?offset={offset}'], input='clri <2>\nssv state 2\n', text=True, check=True,
+                   capture_output=True)
+    before = sha256(qemu.data)
+    where = start_with(qemu, 'boot2docker.nodisk')
+    qemu.wait_console(r'docker@boot2docker', 120, where)
+    contains(qemu.type('grep "no data disk" /boot.log')[1], 'boot2docker.nodisk was given', '/boot.log')
+    equal(qemu.type('grep -c /dev/vda /proc/mounts /proc/swaps')[1].split(), ['/proc/mounts:0', '/proc/swaps:0'], 'uses of the disk')
+    equal(sha256(qemu.data), before, 'SHA-256 of the disk')
+    qemu.type('sudo e2fsck -f -y /dev/vda1', 120)
+    qemu.power_button()
+    check_clean(qemu.data)
 
 
 if __name__ == '__main__':
