@@ -17,6 +17,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/number.h"
+#include "lib/path.h"
 #include "lib/strv.h"
 #include "loop.h"
 #include "modules.h"
@@ -371,6 +372,8 @@ static void on_uevent(int fd, void *arg)
 	while (uevent_receive(fd, message, sizeof(message), &event)) {
 		bool added = strcmp(event.action, "add") == 0;
 
+		if (event.devpath && added && strcmp(event.subsystem, "module") == 0)
+			log_debug("module %s was loaded", path_base(event.devpath));
 		if (event.modalias && added)
 			alias_appeared(in, event.modalias);
 		if (event.interface && strcmp(event.subsystem, "net") == 0)

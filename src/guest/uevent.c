@@ -30,6 +30,7 @@ static void take_field(char *field, struct uevent *ret)
 	} keys[] = {
 		{ "ACTION=", offsetof(struct uevent, action) },
 		{ "SUBSYSTEM=", offsetof(struct uevent, subsystem) },
+		{ "DEVPATH=", offsetof(struct uevent, devpath) },
 		{ "MODALIAS=", offsetof(struct uevent, modalias) },
 		{ "INTERFACE=", offsetof(struct uevent, interface) },
 		{ "DEVNAME=", offsetof(struct uevent, devname) },

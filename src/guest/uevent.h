@@ -9,7 +9,7 @@
 
 // Borrowed from the message; NULL when a field is not there.
 struct uevent {
-	const char *action, *subsystem, *modalias, *interface, *devname;
+	const char *action, *subsystem, *devpath, *modalias, *interface, *devname;
 };
 
 // A socket that gets the kernel's (not another process') messages.

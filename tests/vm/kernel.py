@@ -46,9 +46,23 @@ def ours(name, of_each=False):
     return add
 
 
-@ours('nothing is loaded on the way to the engine: what boots is built in')
+@ours('what boots is built in: on the way to the engine nothing is loaded that it would wait for')
 def no_modules(qemu):
-    equal(qemu.ssh('cat /proc/modules').stdout, '', '/proc/modules after the boot')
+    log = qemu.ssh('cat /boot.log').stdout  # with boot2docker.debug, PID 1 names each module that is loaded
+    before, answers, after = log.partition('Docker answers')
+    equal(answers, 'Docker answers', '/boot.log has the engine\'s answer')
+    loaded = re.compile(r'module (\S+) was loaded')
+    assert loaded.search(after), 'no module was loaded after the engine answered: is boot2docker.debug given?'
+    # What modules-load.d names is loaded beside the boot, not in its way.
+    equal(set(loaded.findall(before)) - {'xfrm_user', 'xfrm_algo'}, set(), 'modules that were loaded before the engine answered')
+
+
+@ours('all control groups\' controllers are handed on', of_each=True)
+def controllers(qemu):
+    there, delegated = (set(line.split()) for line in qemu.ssh(
+        'cat /sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/cgroup.subtree_control').stdout.splitlines())
+    equal(delegated, there, 'controllers in cgroup.subtree_control')
+    equal({'cpuset', 'cpu', 'io', 'memory', 'pids', 'hugetlb'} - there, set(), 'controllers that are missing')
 
 
 @ours('check-config.sh misses nothing that can exist', of_each=True)

@@ -57,7 +57,8 @@ class Qemu:
         self.resets = self.after_reset = 0
         self.process = self.master = None
         self.ssh_port, self.engine_port = free_port(), free_port()
-        self.network = 'user,model=virtio-net-pci'
+        self.network = 'user,model=virtio-net-pci'  # None: no network card, and so no SSH
+        self.has_serial = True
         self.machine, self.memory = 'q35', 1024
 
     def __enter__(self):
@@ -99,14 +100,17 @@ class Qemu:
         self.process = subprocess.Popen(
             ['qemu-system-x86_64', '-accel', 'tcg', '-M', self.machine, '-cpu', 'max', '-smp', '2', '-m', str(self.memory),
              '-display', 'none', '-nodefaults', '-vga', 'std', '-no-reboot',
-             '-chardev', 'socket,id=console,path=console,server=on,wait=off', '-serial', 'chardev:console',
-             '-qmp', 'unix:monitor,server=on,wait=off',
-             '-nic', f'{self.network},hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22,'
-             f'hostfwd=tcp:127.0.0.1:{self.engine_port}-:2376', *self.disks, *boot],
+             '-chardev', 'socket,id=console,path=console,server=on,wait=off', '-qmp', 'unix:monitor,server=on,wait=off',
+             *(['-serial', 'chardev:console'] if self.has_serial else []), *self._card(), *self.disks, *boot],
             cwd=self.folder, stdin=subprocess.DEVNULL, stderr=open(self.folder / 'stderr', 'wb'))
         self.serial = self.connect('console')
         self.began = time.monotonic()
         threading.Thread(target=self._read, daemon=True).start()
+
+    def _card(self):
+        if not self.network:
+            return ['-nic', 'none']
+        return ['-nic', f'{self.network},hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22,hostfwd=tcp:127.0.0.1:{self.engine_port}-:2376']
 
     def connect(self, name):
         """A connection to one of QEMU's sockets in the folder."""

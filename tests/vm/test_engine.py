@@ -21,7 +21,7 @@ LOG_LIMIT = 200 << 20
 EXTENSIONS = sorted(IMAGE.glob('*.squashfs'))
 # What the guest contract and people's scripts want on the PATH of a login that is no terminal.
 TOOLS = ('docker bash vi less curl wget openssl iptables nft ip ss tar gzip xz zstd rsync scp sfdisk parted mkfs.ext4 mkfs.btrfs mount.nfs '
-         'mount.cifs tcpdump strace ps top htop crond sudo netstat pgrep which tee printf')
+         'mount.cifs tcpdump strace ps top htop crond sudo netstat pgrep which tee printf ping')
 TERMINALS = ('xterm-256color screen-256color tmux-256color linux vt100 rxvt-unicode-256color alacritty foot konsole-256color putty-256color '
              'st-256color wezterm xterm-ghostty xterm-kitty')
 
@@ -62,7 +62,7 @@ def boots(qemu):
     (own / 'fixtures').mkdir()
     (own / 'fixtures' / 'bb.tar').write_bytes(busybox_tar())
     samba_image(own / 'fixtures' / 'samba.tar')
-    machine = [*KERNEL, '-fw_cfg', f'name=opt/boot2docker/provision.tar,file={own}/provision.tar',
+    machine = [*KERNEL[:-1], f'{KERNEL[-1]} boot2docker.debug', '-fw_cfg', f'name=opt/boot2docker/provision.tar,file={own}/provision.tar',
                '-virtfs', f'local,path={own}/fixtures,mount_tag=fixtures,security_model=none,readonly=on']
     qemu.start(*machine)
     note(f'docker answers after {qemu.wait_engine(300):.1f} s')
@@ -77,14 +77,15 @@ kernel.add_tests(story)
 @story.test('the tools and the terminals that people use are there')
 def tools(qemu):
     equal(qemu.ssh(f'for tool in {TOOLS}; do which $tool >/dev/null || echo $tool; done').stdout, '', 'tools that are missing')
+    qemu.ssh(f'ping -c 1 -W 5 {GATEWAY} && ping6 -c 1 -W 5 ::1')  # without being root
     equal(qemu.ssh(f'for name in {TERMINALS}; do test -f /usr/share/terminfo/${{name%${{name#?}}}}/$name || echo $name; done').stdout, '',
           'terminals that are missing')
 
 
-@story.test('a terminal is a real one: login by password, vi as root, arrow keys, UTF-8')
+@story.test('a terminal is a real one: login by password, vi as root, arrow keys, UTF-8, less, top')
 def terminal(qemu):
     login = (f'ssh -p {qemu.ssh_port} -F none -o PubkeyAuthentication=no -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null '
-             '-o LogLevel=ERROR -t docker@127.0.0.1 sudo vi /tmp/typed')
+             '-o LogLevel=ERROR -t docker@127.0.0.1 \'sudo vi /tmp/typed && less /boot.log && top\'')
     with Terminal(qemu.folder, dict(os.environ, LANG='C.UTF-8')) as screen:
         def keys(*names):
             screen.call('send-keys', *names)
@@ -108,6 +109,12 @@ def terminal(qemu):
         keys('Escape')
         keys('-l', ':wq')
         keys('Enter')
+        sees('/boot.log')
+        keys('G')
+        sees('(END)')
+        keys('q')
+        sees('Load average')
+        keys('q')
         screen.prompts += 1
         screen.wait(30)
     equal(qemu.ssh('cat /tmp/typed; stat -c %U /tmp/typed').stdout, 'first, grün\nsecond\nroot\n', 'the file and its owner')
