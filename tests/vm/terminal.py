@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A terminal (tmux) into which a test types, and transcripts in doc/ that it compares with what comes."""
+"""A terminal (tmux) into which a test types; transcripts and instructions in doc/ that it tries."""
 import re
 import subprocess
 import time
@@ -63,6 +63,14 @@ def transcript(name):
         else:
             commands[-1][1].append(line)
     return commands
+
+
+def answer(name, heading):
+    """The indented lines below a heading of a document: what it tells people to type."""
+    section = (DOC / name).read_text().partition(f'\n{heading}\n')[2].partition('\n## ')[0]
+    lines = re.findall(r'^ {4}(.*)$', section, re.MULTILINE)
+    assert lines, f'{name} has nothing to type below {heading!r}'
+    return '\n'.join(lines) + '\n'
 
 
 def matches(lines, expected):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Disks that cannot be the data disk: foreign ones, a read-only, a dying and a damaged one. The machine runs from RAM, used by
-its console, and says why; it does not write to what is not its own."""
+"""Disks that cannot be the data disk: foreign ones, a read-only, a dying and a damaged one. The machine runs from RAM, without a
+network card, used by its console, and says why; it does not write to what is not its own."""
 import io
 import random
 import subprocess
@@ -59,6 +59,7 @@ def boots(qemu):
     qemu.paths = {name: qemu.add_disk(name, 64 * MIB, start) for name, start in DISKS.items()}
     add_unusable(qemu)
     qemu.before = {name: sha256(path) for name, path in qemu.paths.items()}
+    qemu.network = None
     qemu.start(*KERNEL)
     qemu.wait_console(r'docker@boot2docker', 120)
     equal(qemu.type('id -un')[1].strip(), 'docker', 'who is logged in')
@@ -70,6 +71,14 @@ def engine(qemu):
                                 'docker version --format "{{.Server.Version}}"', 120)
     equal(status, 0, f'exit status of docker version, which printed {printed!r}')
     equal(qemu.type('grep -c ^/dev/vd /proc/mounts')[1].strip(), '0', 'mounts of disks')
+
+
+@story.test('without a network card SSH and the engine\'s TLS port answer on loopback')
+def loopback(qemu):
+    equal(qemu.type('ls /sys/class/net')[1].split().count('eth0'), 0, 'network cards')
+    contains(qemu.type('echo | busybox nc -w 5 127.0.0.1 22')[1], 'SSH-2.0-OpenSSH', 'what port 22 says')
+    status, printed = qemu.type('docker --tlsverify -H tcp://127.0.0.1:2376 version --format "{{.Server.Version}}"', 120)
+    equal(status, 0, f'exit status of docker version over TLS, which printed {printed!r}')
 
 
 @story.test('the log says of each disk why it is not used')

@@ -82,10 +82,10 @@ def tools(qemu):
           'terminals that are missing')
 
 
-@story.test('a terminal is a real one: login by password, vi as root, arrow keys, UTF-8, less, top')
+@story.test('a terminal is a real one: login by password, vi as root, arrow keys, UTF-8')
 def terminal(qemu):
     login = (f'ssh -p {qemu.ssh_port} -F none -o PubkeyAuthentication=no -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null '
-             '-o LogLevel=ERROR -t docker@127.0.0.1 \'sudo vi /tmp/typed && less /boot.log && top\'')
+             '-o LogLevel=ERROR -t docker@127.0.0.1 sudo vi /tmp/typed')
     with Terminal(qemu.folder, dict(os.environ, LANG='C.UTF-8')) as screen:
         def keys(*names):
             screen.call('send-keys', *names)
@@ -109,12 +109,6 @@ def terminal(qemu):
         keys('Escape')
         keys('-l', ':wq')
         keys('Enter')
-        sees('/boot.log')
-        keys('G')
-        sees('(END)')
-        keys('q')
-        sees('Load average')
-        keys('q')
         screen.prompts += 1
         screen.wait(30)
     equal(qemu.ssh('cat /tmp/typed; stat -c %U /tmp/typed').stdout, 'first, grün\nsecond\nroot\n', 'the file and its owner')

@@ -94,10 +94,38 @@ def ssh_penalties(machine):
         equal(machine.ssh('echo let in'), 'let in\n', 'output')
 
 
-@story.test('the machine\'s PID 1 is ours')
+@story.test('the machine\'s PID 1 is ours, and its files say what it is')
 def pid_1(machine):
     equal(machine.ssh('cat /proc/1/comm').strip(), 'init', 'name of PID 1')
-    contains(machine.ssh('cat /etc/os-release'), 'ID=boot2docker', 'os-release')
+    told = dict(line.split('=', 1) for line in machine.ssh('cat /etc/os-release').splitlines())
+    version = machine.engine_version().partition('+')[0]  # without Debian's own part
+    equal((told['ID'], told['NAME'], told['VERSION'], told['VERSION_ID']), ('boot2docker', 'Boot2Docker', version, version), 'os-release')
+    equal(machine.ssh('cat /etc/version'), f'{version}\n', '/etc/version')
+    assert re.fullmatch(rf'Boot2Docker version {re.escape(version)}, build [0-9a-f.g-]+\S*, \d{{4}}-\d\d-\d\d.*\n',
+                        machine.ssh('cat /etc/boot2docker')), machine.ssh('cat /etc/boot2docker')
+    banner = machine.ssh('cat /etc/motd')
+    for part in ('\\___/ ===', f' Boot2Docker {version}, build '):
+        contains(banner, part, 'the banner')
+    equal(machine.ssh('cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/panic'), '1\n10\n', 'what sysctl.conf says')
+
+
+@story.test('who docker is, what SSH is told, and the PATH of a command, as the contract has them')
+def people(machine):
+    equal(set(machine.ssh('id -Gn').split()), {'staff', 'sudo', 'docker'}, 'groups of docker')
+    equal(machine.ssh('echo ~; echo $PATH').split(), ['/home/docker', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+          'home and PATH')
+    equal(machine.ssh('echo "id -un; pwd" | sudo -s'), 'root\n/home/docker\n', 'sudo -s')
+    told = machine.ssh('sudo sshd -T').splitlines()
+    for line in ('port 22', 'usedns no', 'permitrootlogin without-password', 'passwordauthentication yes'):
+        assert line in told, f'sshd does not have "{line}"'
+
+
+@story.test('clients of other versions: what speaks API 1.24 works, what insists on a newer one is told so')
+def clients(machine):
+    contains(machine.ssh('DOCKER_API_VERSION=1.24 docker version --format {{.Client.APIVersion}}'), '1.24', 'version')
+    refused = machine.command('ssh', machine.name, 'DOCKER_API_VERSION=1.99 docker version', check=False)
+    contains(refused.stdout + refused.stderr, 'client version 1.99 is too new', 'the error')
+    equal(machine.command('version', machine.name).stdout.strip(), machine.engine_version().partition('+')[0], 'boot2docker version')
 
 
 @story.test('a container runs and its output comes back')
@@ -243,6 +271,8 @@ def stop(machine):
     machine.docker('volume', 'create', 'kept')
     machine.docker('run', '--rm', '-v', 'kept:/kept', 'busybox-local', '/bin/sh', '-c', 'echo kept >/kept/file')
     machine.ssh('echo mine | sudo tee /var/lib/boot2docker/mine')
+    machine.ssh('echo LoginGraceTime 77 | sudo tee /var/lib/boot2docker/ssh/sshd_config')
+    machine.size = data_size(machine)
     machine.docker('run', '-d', '--name', 'stopped-by-signal', '-v', 'kept:/kept', 'busybox-local', '/bin/sh', '-c',
                    'trap "echo asked to stop >/kept/signal; exit 0" TERM; while :; do sleep 0.1; done')
     machine.host_key = machine.ssh('cat /var/lib/boot2docker/ssh/ssh_host_ed25519_key.pub')
@@ -251,6 +281,11 @@ def stop(machine):
     note(f'stop took {time.monotonic() - start:.1f} s')
     equal(machine.command('status', machine.name).stdout, 'Stopped\n', 'status')
     check_data_disk(machine)
+
+
+def data_size(machine):
+    """Of the file system with the engine's data, in MiB."""
+    return int(machine.ssh('df -m /var/lib/docker/ | tail -n 1').split()[1])
 
 
 def check_data_disk(machine):
@@ -273,8 +308,9 @@ def stopped(machine):
         contains(result.stderr, 'Host is not running', verb)
 
 
-@story.test('start brings the machine back with its image, its volume, its file and its host key', vital=True)
+@story.test('start brings the machine back with its image, its volume, its file, its host key and its sshd_config', vital=True)
 def start_again(machine):
+    run('qemu-img', 'resize', machine.folder / 'disk.qcow2', '+20G')  # as the FAQ has it
     start = time.monotonic()
     machine.command('start', machine.name, timeout=400)
     note(f'start took {time.monotonic() - start:.1f} s')
@@ -282,6 +318,15 @@ def start_again(machine):
           'kept\nasked to stop\n', 'files of the volume')
     equal(machine.ssh('cat /var/lib/boot2docker/mine'), 'mine\n', 'file in /var/lib/boot2docker')
     equal(machine.ssh('cat /var/lib/boot2docker/ssh/ssh_host_ed25519_key.pub'), machine.host_key, 'SSH host key')
+    contains(machine.ssh('sudo sshd -T').splitlines(), 'logingracetime 77', 'what sshd is told')
+    equal(machine.ssh('grep -c "Docker answers" /boot.log').strip(), '1', 'boots in /boot.log')
+
+
+@story.test('the disk, enlarged meanwhile by qemu-img, is used whole')
+def enlarged(machine):
+    size = data_size(machine)
+    note(f'{machine.size} MiB before, {size} MiB after')
+    assert size > machine.size + 19 * 1024, f'{size} MiB'
 
 
 @story.test('a power cut loses nothing that was synced, and a port taken meanwhile gives way to the next free one')

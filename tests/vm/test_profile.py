@@ -4,14 +4,17 @@
 import re
 import socket
 import ssl
+import time
 import warnings
 
 from machine import run
 from qemu import KERNEL, Qemu
-from tap import PATIENCE, Story, contains, equal, finish, note
+from tap import PATIENCE, Story, contains, equal, finish, note, within
+from terminal import answer
 
 story = Story()
 TLS = '/var/lib/boot2docker/tls'
+FIXED_ADDRESS, RESOLVER = '## How do I give the machine a fixed address?', '## Which DNS servers are used?'
 LOG = '/var/lib/boot2docker/docker.log'
 MACHINE_PROFILE = '''EXTRA_ARGS='
 --label provider=qemu
@@ -25,6 +28,8 @@ DOCKER_TLS=auto
 SERVERKEY=/var/lib/boot2docker/tls/serverkey.pem
 SERVERCERT=/var/lib/boot2docker/tls/server.pem
 CAKEY=/var/lib/boot2docker/tls/cakey.pem
+DOCKER_ULIMITS=4096
+DOCKER_LOGFILE=/var/lib/boot2docker/other.log
 export "TEST=a 'quoted' VALUE"
 export "HTTP_PROXY=http://proxy.example:3128" NO_PROXY=10.0.0.0/8
 '''
@@ -137,6 +142,9 @@ def machine_profile(qemu):
     environment = qemu.ssh('sudo cat /proc/$(pidof dockerd)/environ | tr "\\0" "\\n"').stdout.splitlines()
     assert "TEST=a 'quoted' VALUE" in environment, f'environment of dockerd: {environment}'
     contains(ask(qemu, context(qemu))[1], '200 OK', 'answer over TLS')
+    contains(qemu.ssh('grep files /proc/$(pidof dockerd)/limits').stdout.split(), '4096', 'limits of dockerd')
+    contains(qemu.ssh('sudo cat /var/lib/boot2docker/other.log').stdout, 'API listen on /var/run/docker.sock', 'DOCKER_LOGFILE')
+    qemu.ssh('sudo rm /var/lib/boot2docker/other.log')
 
 
 @story.test('a syntax error in the profile is logged with its line, and the engine starts with the defaults')
@@ -145,6 +153,7 @@ def syntax_error(qemu):
     contains(log, 'is not used, defaults are taken instead', 'the log')
     assert re.search(r'profile.*line [34].*(syntax error|unexpected)', log), f'no line number in {log[-2000:]}'
     assert 'a=b' not in arguments(qemu), 'a part of it was used'
+    contains(qemu.ssh('grep files /proc/$(pidof dockerd)/limits').stdout.split(), '1048576', 'limits of dockerd')
 
 
 @story.test('DOCKER_TLS=no opens port 2375 without TLS, and 2376 is closed')
@@ -174,16 +183,53 @@ def given_ca(qemu):
     qemu.ssh('sudo docker -H unix:///run/second.sock version')
 
 
+@story.test('the profile says where certificates lie, what they name and who they are')
+def other_certificates(qemu):
+    qemu.restart_engine('CERTDIR=/var/lib/boot2docker/mine\nCERT_INTERFACES=lo\nORG=Mine\nSERVERORG=Served\nCAORG="Our CA"\n'
+                        'SERVERCERT=/var/lib/boot2docker/mine-server.pem\n')
+    printed = qemu.ssh('cd /var/lib/boot2docker && for name in mine/ca mine-server mine/cert; do sudo openssl x509 -noout -subject '
+                       '-nameopt RFC2253 -in $name.pem; done; sudo openssl x509 -noout -ext subjectAltName -in mine-server.pem').stdout
+    for line, organisation in zip(printed.splitlines(), ('Our CA', 'Served', 'Mine')):
+        contains(line, f'O={organisation}', 'the subject')
+    contains(printed, 'DNS:localhost', 'names of the server certificate')
+    assert '10.0.2.15' not in printed, f'the address of eth0 is in {printed}'
+    qemu.ssh('docker --tlsverify -H tcp://localhost:2376 version')
+
+
+@story.test('/etc/init.d/docker: reload reads daemon.json, restart starts what is down, stop of an engine that hangs is bounded')
+def init_script(qemu):
+    before = qemu.ssh('pidof dockerd').stdout
+    qemu.ssh('sudo tee /etc/docker/daemon.json', input='{"labels": ["kept=yes"]}')
+    qemu.ssh('sudo /usr/local/etc/init.d/docker reload')
+    within(20, 'the label is there', lambda: 'kept=yes' in qemu.ssh('docker info --format "{{json .Labels}}"').stdout)
+    equal(qemu.ssh('pidof dockerd').stdout, before, 'pid of dockerd after reload')
+    qemu.ssh('sudo /etc/init.d/docker stop && sudo /etc/init.d/docker restart', timeout=90)
+    within(60, 'docker answers', lambda: qemu.ssh('docker version', check=False).returncode == 0)
+    qemu.ssh('sudo kill -STOP $(pidof dockerd)')
+    start = time.monotonic()
+    told = qemu.ssh('sudo /etc/init.d/docker stop', check=False, timeout=90)
+    note(f'stop took {time.monotonic() - start:.1f} s')
+    assert 20 < time.monotonic() - start < 40 * PATIENCE, 'stop of an engine that hangs'
+    if told.returncode != 0:
+        contains(told.stderr, 'the daemon did not end within 30 s', 'the error')
+    within(10, 'dockerd is killed', lambda: qemu.ssh('pidof dockerd', check=False).stdout == '')
+    qemu.ssh('sudo /etc/init.d/docker start')
+    within(60, 'docker answers again', lambda: qemu.ssh('docker version', check=False).returncode == 0)
+
+
 @story.test('years later and at another address, the certificates are renewed by the same CA', vital=True)
 def years_later(qemu):
     qemu.ssh('echo \'NTP_SERVER=" "\' | sudo tee /var/lib/boot2docker/profile')
-    qemu.ssh('sudo tee /etc/docker/daemon.json', input='{"labels": ["kept=yes"]}')
+    # The FAQ's way to an address of one's own; beside it, a script that takes long, and a resolver that the next lease may not take away.
+    qemu.ssh('sudo tee /var/lib/boot2docker/bootsync.sh', input=answer('FAQ.md', FIXED_ADDRESS) + 'sleep 12\necho slept >/run/slept\n')
+    qemu.ssh('sudo tee /var/lib/boot2docker/bootlocal.sh', input=answer('FAQ.md', RESOLVER))
     before = fingerprints(qemu)
     qemu.ssh('sudo shutdown -r now', check=False)
     qemu.process.wait(90 * PATIENCE)
     contains(qemu.tail(), 'The system is going down: reboot', 'the console')
     qemu.network = 'user,model=virtio-net-pci,net=10.9.8.0/24'
-    qemu.start(*KERNEL, '-rtc', 'base=2031-06-01T00:00:00')
+    qemu.start(*KERNEL, '-rtc', 'base=2031-06-01T00:00:00', '-netdev', 'user,id=more,net=10.7.7.0/24', '-device',
+               'virtio-net-pci,netdev=more')
     note(f'docker answers after {qemu.wait_engine(300):.1f} s')
     contains(qemu.ssh('date').stdout, '2031', 'date')
     after = fingerprints(qemu)
@@ -192,6 +238,22 @@ def years_later(qemu):
     contains(names, 'IP Address:10.9.8.15', 'names of the server certificate')
     assert '10.0.2.15' not in names, f'old address in {names}'
     qemu.ssh('docker --tlsverify -H tcp://localhost:2376 version')
+
+
+@story.test('a bootsync.sh that takes long is named on the console, and waited for')
+def slow_bootsync(qemu):
+    contains(qemu.tail(200), 'Still waiting for bootsync', 'the console')
+    log = qemu.ssh('test -f /run/slept && cat /boot.log').stdout
+    assert log.index('bootsync.sh ended with exit status 0') < log.index('docker: started'), 'the engine did not wait'
+
+
+@story.test('an address and a resolver that are given by the FAQ\'s scripts hold, and the server certificate has the address')
+def fixed_address(qemu):
+    addresses = qemu.ssh('ip -4 -o addr show eth1').stdout
+    contains(addresses, '192.168.99.50/24', 'addresses of eth1')
+    assert '10.7.7.' not in addresses, f'DHCP gave one more: {addresses}'
+    contains(server_names(qemu), 'IP Address:192.168.99.50', 'names of the server certificate')
+    within(20, 'the resolver', lambda: qemu.ssh('cat /etc/resolv.conf').stdout == 'nameserver 10.0.0.53\n')
 
 
 @story.test('/etc/docker survived, and daemon.json goes with the profile')
