@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define PROGRAM_MAX (64 << 20)
+#define PROGRAM_MAX (128 << 20)
 #define OVERLAY_FILE_MAX (16 << 20)
 
 struct composer {
