@@ -140,6 +140,23 @@ static void scan_early_cards(const struct guest *g, struct strv *seen, struct st
 	closedir(dir);
 }
 
+// A power button that is pressed before it has a driver is not heard (ACPI 6.5, section 4.8.2.2.1: that of the fixed hardware, and
+// PNP0C0C).
+static void scan_power_buttons(const struct guest *g, struct strv *seen, struct strv *ret_new)
+{
+	cleanup_free char *path = guest_path(g, "/sys/bus/acpi/devices");
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if ((strncmp(entry->d_name, "LNXPWRBN", 8) == 0 || strncmp(entry->d_name, "PNP0C0C", 7) == 0) &&
+		    !has_driver(dirfd(dir), entry->d_name))
+			scan_device(dirfd(dir), entry->d_name, seen, ret_new);
+	closedir(dir);
+}
+
 // In module names - and _ are the same.
 static char *module_name(const char *text, size_t len)
 {
@@ -223,6 +240,7 @@ int modules_for_virtio(struct guest *g, struct error *err)
 
 	scan_bus(virtio, true, &seen, &aliases);
 	scan_early_cards(g, &seen, &aliases);
+	scan_power_buttons(g, &seen, &aliases);
 	if (file_exists(firmware) && !file_exists(loaded))
 		strv_push(&aliases, "qemu_fw_cfg");
 	modules_drop_builtin(g, &aliases);

@@ -11,8 +11,8 @@
 // Loads the modules for the disks of the virtual machine's own bus (virtio), and for their file system: the way to the engine leads
 // over the data disk.
 int modules_for_disks(struct guest *g, struct error *err) MUST_CHECK;
-// Step: loads the modules for all other devices of that bus, for its firmware files and for network cards: what most machines need
-// besides.
+// Step: loads the modules for all other devices of that bus, for its firmware files, for network cards and for the power button: what
+// most machines need besides.
 int modules_for_virtio(struct guest *g, struct error *err) MUST_CHECK;
 // Step: loads the modules for all devices there are; again for the devices that appeared by it, a few times at most. Loading is
 // work that the engine's start would have to share the processors with: unless MODULES_WANTED_NOTE is there, it begins when the

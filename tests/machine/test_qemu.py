@@ -308,8 +308,7 @@ def resumed_port(store):
     port = free_port()
     publish(store, ('0.0.0.0', port, 'tcp'))
     within(5, 'the port', lambda: is_taken(socket.SOCK_STREAM, port))
-    old = forwarders(store, 'default')
-    equal(len(old), 1, 'processes')
+    within(6, 'one process', lambda: len(forwarders(store, 'default')) == 1)
     store.run('save')
     within(5, 'it ends', lambda: not forwarders(store, 'default'))
     assert not is_taken(socket.SOCK_STREAM, port), 'the port stays'
