@@ -126,33 +126,26 @@ static bool is_wanted_early(int devices, const char *name)
 		attribute_begins(devices, name, "device", "0xcafe"));
 }
 
-static void scan_early_cards(const struct guest *g, struct strv *seen, struct strv *ret_new)
-{
-	cleanup_free char *path = guest_path(g, "/sys/bus/pci/devices");
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-
-	if (!dir)
-		return;
-	while ((entry = readdir(dir)))
-		if (is_wanted_early(dirfd(dir), entry->d_name) && !has_driver(dirfd(dir), entry->d_name))
-			scan_device(dirfd(dir), entry->d_name, seen, ret_new);
-	closedir(dir);
-}
-
 // A power button that is pressed before it has a driver is not heard (ACPI 6.5, section 4.8.2.2.1: that of the fixed hardware, and
 // PNP0C0C).
-static void scan_power_buttons(const struct guest *g, struct strv *seen, struct strv *ret_new)
+static bool is_power_button(int devices, const char *name)
 {
-	cleanup_free char *path = guest_path(g, "/sys/bus/acpi/devices");
+	(void)devices;
+	return strncmp(name, "LNXPWRBN", 8) == 0 || strncmp(name, "PNP0C0C", 7) == 0;
+}
+
+// The devices of a bus that are wanted and have no driver.
+static void scan_wanted(const struct guest *g, const char *bus, bool (*is_wanted)(int devices, const char *name),
+			struct strv *seen, struct strv *ret_new)
+{
+	cleanup_free char *path = xasprintf("%s/sys/bus/%s/devices", g->root, bus);
 	DIR *dir = opendir(path);
 	struct dirent *entry;
 
 	if (!dir)
 		return;
 	while ((entry = readdir(dir)))
-		if ((strncmp(entry->d_name, "LNXPWRBN", 8) == 0 || strncmp(entry->d_name, "PNP0C0C", 7) == 0) &&
-		    !has_driver(dirfd(dir), entry->d_name))
+		if (is_wanted(dirfd(dir), entry->d_name) && !has_driver(dirfd(dir), entry->d_name))
 			scan_device(dirfd(dir), entry->d_name, seen, ret_new);
 	closedir(dir);
 }
@@ -239,8 +232,8 @@ int modules_for_virtio(struct guest *g, struct error *err)
 	cleanup_strv struct strv seen = STRV_INIT, aliases = STRV_INIT;
 
 	scan_bus(virtio, true, &seen, &aliases);
-	scan_early_cards(g, &seen, &aliases);
-	scan_power_buttons(g, &seen, &aliases);
+	scan_wanted(g, "pci", is_wanted_early, &seen, &aliases);
+	scan_wanted(g, "acpi", is_power_button, &seen, &aliases);
 	if (file_exists(firmware) && !file_exists(loaded))
 		strv_push(&aliases, "qemu_fw_cfg");
 	modules_drop_builtin(g, &aliases);
