@@ -2,8 +2,8 @@
 // b2d-certs: the certificates of the engine's TLS port, made when they are missing, renewed when they do not fit any more.
 //
 // A program of its own, because it needs OpenSSL and PID 1 does not: a CA, a server's and a client's certificate. A CA that is
-// there is never replaced; a server's or client's certificate is made anew from the CA there is when it lacks a name, is about
-// to expire, or is of another CA.
+// there is never replaced, only renewed for the same key when we made it and it is about to expire; a server's or client's certificate
+// is made anew from the CA there is when it lacks a name, is about to expire, or is of another CA.
 #include "lib/alloc.h"
 #include "lib/error.h"
 #include "lib/file.h"
@@ -25,7 +25,7 @@ struct arguments {
 	char *ca_cert, *ca_key, *server_cert, *server_key, *client_cert, *client_key;
 	char *organization, *server_organization, *ca_organization;
 	struct strv names;
-	bool help;
+	bool renew_ca, help;
 };
 
 #define ROW(flag, field, argument_, help_)                                                        \
@@ -49,6 +49,10 @@ static const struct option_row rows[] = {
 	  .offset = offsetof(struct arguments, names),
 	  .argument = "NAME",
 	  .help = "host name or address of the engine; may be given more than once" },
+	{ .name = "renew-ca",
+	  .type = OPTION_BOOL,
+	  .offset = offsetof(struct arguments, renew_ca),
+	  .help = "also renew the CA's certificate, when it was made here" },
 	{ .name = "help",
 	  .letter = 'h',
 	  .type = OPTION_BOOL,
@@ -66,6 +70,19 @@ static int make_folder_of(const char *path, struct error *err)
 	return file_mkdirs(dir, 0700, err);
 }
 
+// Where that fails the CA is used as it is.
+static void renew_ca(const struct pki_ca_spec *spec)
+{
+	struct error reason = ERROR_INIT, err = ERROR_INIT;
+
+	if (pki_check(spec->cert_path, spec->cert_path, NULL, NULL, spec->now, MARGIN_DAYS, &reason) != 0)
+		return;
+	if (pki_renew_ca(spec, &err) < 0)
+		log_error("the CA is about to expire, or has (%s), and is not renewed: %s", reason.msg, err.msg);
+	else
+		log_info("renewed the CA's certificate, for the same key: %s", reason.msg);
+}
+
 static int ensure_ca(const struct arguments *a, time_t now, struct error *err)
 {
 	struct pki_ca_spec spec = { .cert_path = a->ca_cert,
@@ -76,8 +93,11 @@ static int ensure_ca(const struct arguments *a, time_t now, struct error *err)
 	bool has_cert = file_exists(a->ca_cert), has_key = file_exists(a->ca_key);
 	int r;
 
-	if (has_cert && has_key)
+	if (has_cert && has_key) {
+		if (a->renew_ca)
+			renew_ca(&spec);
 		return 0;
+	}
 	if (has_cert || has_key)
 		return error_say(err, ENOENT,
 				 "of the CA's files %s and %s only one is there: give both, or remove it and let "

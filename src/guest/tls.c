@@ -82,6 +82,8 @@ static int run_certs(const struct profile *p, const struct strv *names, struct e
 		strv_push(&argv, "--name");
 		strv_push(&argv, names->items[i]);
 	}
+	if (!p->is_set[PROFILE_CACERT])
+		strv_push(&argv, "--renew-ca");
 	spec.argv = (const char *const *)strv_argv(&argv);
 	r = proc_check(&spec, err);
 	strv_split(&lines, buf_str(&told), "\n");

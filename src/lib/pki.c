@@ -226,28 +226,53 @@ static int add_extensions(X509 *cert, const struct extension *list, size_t count
 	return 0;
 }
 
-int pki_make_ca(const struct pki_ca_spec *spec, struct error *err)
+static int fill_ca(X509 *cert, const struct pki_ca_spec *spec, EVP_PKEY *key, struct error *err)
 {
 	static const struct extension extensions[] = {
 		{ NID_basic_constraints, "critical,CA:TRUE" },
 		{ NID_key_usage, "critical,keyCertSign,cRLSign,digitalSignature" },
 		{ NID_subject_key_identifier, "hash" },
 	};
+	struct body body = { spec->organization, spec->organization, spec->now, spec->days, key };
+	int r = fill_body(cert, &body, err);
+
+	if (r == 0)
+		r = add_extensions(cert, extensions, ARRAY_SIZE(extensions), err);
+	return r < 0 ? r : sign(cert, cert, key, err);
+}
+
+int pki_make_ca(const struct pki_ca_spec *spec, struct error *err)
+{
 	CLEANUP(cleanup_EVP_PKEY) EVP_PKEY *key = NULL;
 	CLEANUP(cleanup_X509) X509 *cert = X509_new();
 	int r = cert ? make_key(&key, err) : ssl_error(err, ENOMEM, "make", "a certificate");
 
-	if (r < 0)
-		return r;
-	struct body body = { spec->organization, spec->organization, spec->now, spec->days, key };
-	r = fill_body(cert, &body, err);
 	if (r == 0)
-		r = add_extensions(cert, extensions, ARRAY_SIZE(extensions), err);
-	if (r == 0)
-		r = sign(cert, cert, key, err);
+		r = fill_ca(cert, spec, key, err);
 	if (r == 0)
 		r = write_pem_key(spec->key_path, key, err);
 	return r < 0 ? r : write_pem_cert(spec->cert_path, cert, err);
+}
+
+int pki_renew_ca(const struct pki_ca_spec *spec, struct error *err)
+{
+	CLEANUP(cleanup_EVP_PKEY) EVP_PKEY *key = NULL;
+	CLEANUP(cleanup_X509) X509 *old = NULL;
+	CLEANUP(cleanup_X509) X509 *cert = X509_new();
+	int r = cert ? read_cert(spec->cert_path, &old, err) : ssl_error(err, ENOMEM, "make", "a certificate");
+
+	if (r == 0)
+		r = read_key(spec->key_path, &key, err);
+	if (r == 0)
+		r = fill_ca(cert, spec, key, err);
+	if (r < 0)
+		return r;
+	if (X509_NAME_cmp(X509_get_subject_name(old), X509_get_subject_name(cert)) != 0 ||
+	    X509_check_private_key(old, key) != 1) {
+		ERR_clear_error();
+		return error_say(err, EPERM, "%s is not of our making", spec->cert_path);
+	}
+	return write_pem_cert(spec->cert_path, cert, err);
 }
 
 static int add_leaf_extensions(X509 *cert, const struct pki_cert_spec *spec, struct error *err)

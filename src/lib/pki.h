@@ -29,6 +29,9 @@ struct pki_cert_spec {
 };
 
 int pki_make_ca(const struct pki_ca_spec *spec, struct error *err) MUST_CHECK;
+// Writes a CA's certificate anew, valid from now on, for the same key: what it has signed, and what trusts the old one, stays good.
+// Only one that pki_make_ca made for this organization (-EPERM else); the key is read and never written.
+int pki_renew_ca(const struct pki_ca_spec *spec, struct error *err) MUST_CHECK;
 int pki_make_cert(const struct pki_cert_spec *spec, struct error *err) MUST_CHECK;
 
 // 1: the certificate is signed by the CA, fits its key (NULL: not asked), is valid at `now` and at `now + margin_days`, and has every one of

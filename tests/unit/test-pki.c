@@ -129,6 +129,43 @@ static void a_certificate_of_another_ca_does_not_pass(void **state)
 	assert_int_equal(pki_check(other, cert, key, NULL, NOW, 0, &err), 0);
 }
 
+static void a_renewed_ca_is_good_for_what_the_old_one_signed(void **state)
+{
+	const time_t later = NOW + 50 * 86400;
+	struct pki_ca_spec spec = {
+		.cert_path = ca, .key_path = ca_key, .organization = "test", .now = later, .days = 1000
+	};
+	cleanup_free char *old = path_join(folder, "old.pem");
+
+	(void)state;
+	assert_ok(make_server(NULL), &err);
+	assert_ok(file_copy(ca, old, 0644, &err), &err);
+	assert_ok(pki_renew_ca(&spec, &err), &err);
+	assert_int_equal(pki_check(ca, ca, ca_key, NULL, NOW + 1040 * 86400, 0, &err), 1);
+	assert_int_equal(pki_check(old, old, ca_key, NULL, NOW + 1040 * 86400, 0, &err), 0);
+	assert_int_equal(pki_check(ca, cert, key, NULL, later, 30, &err), 1);
+	assert_ok(make_server(NULL), &err);
+	assert_int_equal(pki_check(old, cert, key, NULL, later, 30, &err), 1);
+}
+
+static void a_ca_of_somebody_else_is_not_renewed(void **state)
+{
+	cleanup_buf struct buf before = BUF_INIT, after = BUF_INIT;
+	struct pki_ca_spec spec = {
+		.cert_path = ca, .key_path = ca_key, .organization = "other", .now = NOW, .days = 1000
+	};
+
+	(void)state;
+	assert_ok(file_read(ca, 65536, &before, &err), &err);
+	assert_int_equal(pki_renew_ca(&spec, &err), -EPERM);
+	spec.organization = "test";
+	spec.key_path = key;
+	assert_ok(make_server(NULL), &err);
+	assert_int_equal(pki_renew_ca(&spec, &err), -EPERM); // a key of something else
+	assert_ok(file_read(ca, 65536, &after, &err), &err);
+	assert_string_equal(buf_str(&before), buf_str(&after));
+}
+
 static void foreign_bytes_are_refused(void **state)
 {
 	cleanup_strv struct strv names = STRV_INIT;
@@ -191,6 +228,8 @@ int main(void)
 		with_ca(keys_are_private),
 		with_ca(the_check_sees_names_time_and_key),
 		with_ca(a_certificate_of_another_ca_does_not_pass),
+		with_ca(a_renewed_ca_is_good_for_what_the_old_one_signed),
+		with_ca(a_ca_of_somebody_else_is_not_renewed),
 		with_ca(foreign_bytes_are_refused),
 		with_ca(certificates_of_people_are_read_in_every_form),
 		with_ca(what_is_no_certificate_adds_nothing),
