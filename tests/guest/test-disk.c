@@ -9,6 +9,7 @@
 #include "disk_prepare.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/number.h"
 #include "lib/path.h"
 #include "lib/proc.h"
 #include "storage.h"
@@ -160,6 +161,21 @@ static void a_layout_leaves_room_for_swap(void **state)
 }
 
 // The file systems of the prepared disk, cut out of it, are judged by their own tools.
+// One inode for each 8 KiB, but for what mkfs rounds in each group's table.
+static void check_inodes(const char *header, uint64_t expected)
+{
+	static const char name[] = "Inode count:";
+	const char *line = strstr(header, name);
+	uint64_t found;
+
+	assert_non_null(line);
+	line += strlen(name);
+	line += strspn(line, " ");
+	cleanup_free char *digits = xasprintf("%.*s", (int)strcspn(line, "\n"), line);
+	assert_ok(number_parse_u64(digits, 0, UINT32_MAX, &found, &err), &err);
+	assert_in_range(found, expected - expected / 32, expected + expected / 32);
+}
+
 static void a_prepared_disk_is_whole(void **state)
 {
 	cleanup_buf struct buf magic = BUF_INIT, output = BUF_INIT;
@@ -174,6 +190,7 @@ static void a_prepared_disk_is_whole(void **state)
 	const char *verify[] = { "sfdisk", "--verify", disk, NULL };
 	const char *fsck[] = { "e2fsck", "-fn", data, NULL };
 	const char *list[] = { "debugfs", "-R", "stat /var/lib/boot2docker/userdata.tar", data, NULL };
+	const char *header[] = { "dumpe2fs", "-h", data, NULL };
 
 	assert_ok(disk_layout(300 * MIB, &l, &err), &err);
 	assert_ok(disk_prepare(disk, 300 * MIB, staging, magic.data, &err), &err);
@@ -184,6 +201,9 @@ static void a_prepared_disk_is_whole(void **state)
 	run(fsck);
 	assert_ok(proc_output(list, &output, &err), &err);
 	assert_contains(buf_str(&output), "Size: 4096");
+	buf_clear(&output);
+	assert_ok(proc_output(header, &output, &err), &err);
+	check_inodes(buf_str(&output), l.data_size / 8192);
 	struct disk_facts f[2] = { look(data), look(swap) };
 
 	assert_string_equal(f[0].type, "ext4");
