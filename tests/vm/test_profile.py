@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The profile that starts the engine, and the certificates that the guest makes for it, when nobody has provisioned it."""
+"""The profile that starts the engine, and the certificates that the guest makes for it, when nobody has provisioned it; what goes
+wrong with them, and what helps (doc/WORKAROUNDS.md)."""
+import os
 import re
 import socket
 import ssl
 import time
 import warnings
 
-from machine import run
+from machine import busybox_tar, run
 from qemu import KERNEL, Qemu
 from tap import PATIENCE, Story, contains, equal, finish, note, within
 from terminal import answer
@@ -15,7 +17,9 @@ from terminal import answer
 story = Story()
 TLS = '/var/lib/boot2docker/tls'
 FIXED_ADDRESS, RESOLVER = '## How do I give the machine a fixed address?', '## Which DNS servers are used?'
+CRON = '## Scripts of yours'
 LOG = '/var/lib/boot2docker/docker.log'
+PROFILE, DAEMON_JSON = '/var/lib/boot2docker/profile', '/etc/docker/daemon.json'
 MACHINE_PROFILE = '''EXTRA_ARGS='
 --label provider=qemu
 --insecure-registry registry.example.com
@@ -78,6 +82,9 @@ def refused(qemu, how, what):
 
 @story.test('a machine that nobody has provisioned starts its engine with TLS', vital=True)
 def boots(qemu):
+    # Made before the machine is there: its clock, of whole seconds at first, has to be past the beginning.
+    run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=stranger',
+        '-keyout', qemu.folder / 'stranger-key.pem', '-out', qemu.folder / 'stranger.pem')
     qemu.start(*KERNEL)
     note(f'docker answers after {qemu.wait_engine(300):.1f} s')
     for name in ('ca', 'cert', 'key'):
@@ -97,11 +104,8 @@ def port(qemu):
     old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     refused(qemu, old, 'TLS 1.1')
     refused(qemu, context(qemu, certificate=False), 'no certificate')
-    key, certificate = qemu.folder / 'stranger-key.pem', qemu.folder / 'stranger.pem'
-    run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
-        '-subj', '/CN=stranger', '-keyout', key, '-out', certificate)
     stranger = context(qemu, certificate=False)
-    stranger.load_cert_chain(str(certificate), str(key))
+    stranger.load_cert_chain(str(qemu.folder / 'stranger.pem'), str(qemu.folder / 'stranger-key.pem'))
     refused(qemu, stranger, 'a certificate of another CA')
 
 
@@ -124,7 +128,10 @@ def another_address(qemu):
     for name in ('DNS:boot2docker', 'DNS:localhost', 'IP Address:127.0.0.1', 'IP Address:10.0.2.15', 'IP Address:0:0:0:0:0:0:0:1'):
         contains(names, name, 'names of the server certificate')
     qemu.ssh('sudo ip addr add 10.0.2.77/24 dev eth0')
+    told = qemu.ssh('docker --tlsverify -H tcp://10.0.2.77:2376 version', check=False)
+    contains(told.stdout + told.stderr, 'x509: certificate is valid for', 'what docker says')
     log = qemu.restart_engine('')
+    qemu.ssh('docker --tlsverify -H tcp://10.0.2.77:2376 version')
     after = fingerprints(qemu)
     contains(log, f'making {TLS}/server.pem: ', 'the log')
     contains(server_names(qemu), 'IP Address:10.0.2.77', 'names of the server certificate')
@@ -183,6 +190,40 @@ def given_ca(qemu):
     qemu.ssh('sudo docker -H unix:///run/second.sock version')
 
 
+def check_port_closed(qemu):
+    equal(qemu.ssh('echo | busybox nc -w 5 127.0.0.1 2376', check=False).returncode, 1, 'exit status of a connection to port 2376')
+
+
+# A profile, a daemon.json, what the engine says of them, and what helps.
+ENGINE_FAULTS = (
+    ("EXTRA_ARGS='--no-such-option'", '{}', 'unknown flag: --no-such-option', f'mv {PROFILE} /tmp/'),
+    ("EXTRA_ARGS='--label c=d'", '{"labels": ["a=b"]}', 'specified both as a flag and in the configuration file: labels',
+     f'mv {PROFILE} /tmp/'),
+    ('', '{"labels": [', f'unable to configure the Docker daemon with file {DAEMON_JSON}', f'rm {DAEMON_JSON}'),
+)
+
+
+@story.test('an engine that may not start says why at the end of its log; with the profile moved away, or daemon.json mended, it starts')
+def engine_does_not_start(qemu):
+    for profile, daemon_json, reason, cure in ENGINE_FAULTS:
+        qemu.ssh(f'sudo tee {PROFILE}', input=f'{profile}\n')
+        qemu.ssh(f'sudo tee {DAEMON_JSON}', input=daemon_json)
+        qemu.ssh(f'sudo truncate -s 0 {LOG}; sudo /etc/init.d/docker restart', check=False, timeout=90)
+        within(30, f'the log says {reason!r}', lambda what=reason: what in qemu.ssh(f'tail -n 5 {LOG}').stdout)
+        equal(qemu.ssh('docker version', check=False).returncode, 1, 'exit status of docker version')
+        qemu.ssh(f'sudo {cure} && sudo /etc/init.d/docker restart', timeout=90)
+        within(30, 'docker answers', lambda: qemu.ssh('docker version', check=False).returncode == 0)
+    contains(qemu.ssh(f'grep {DAEMON_JSON} /boot.log').stdout, 'line 1', '/boot.log')
+
+
+@story.test('a profile that names certificates which are not there: the engine answers on its socket, and says why not on the network')
+def missing_certificates(qemu):
+    log = qemu.restart_engine('CACERT=/var/lib/boot2docker/nowhere.pem\n')
+    contains(log, 'the engine answers on its socket only, not on the network', 'the log')
+    contains(log, 'not all of /var/lib/boot2docker/nowhere.pem', 'the log')
+    check_port_closed(qemu)
+
+
 @story.test('the profile says where certificates lie, what they name and who they are')
 def other_certificates(qemu):
     qemu.restart_engine('CERTDIR=/var/lib/boot2docker/mine\nCERT_INTERFACES=lo\nORG=Mine\nSERVERORG=Served\nCAORG="Our CA"\n'
@@ -217,13 +258,23 @@ def init_script(qemu):
     within(60, 'docker answers again', lambda: qemu.ssh('docker version', check=False).returncode == 0)
 
 
+def try_ssh(qemu):
+    """Logs in as a user of ssh does who has known hosts."""
+    return run('ssh', '-i', qemu.folder / 'key', '-p', qemu.ssh_port, '-o', f'UserKnownHostsFile={qemu.folder}/known', '-o',
+               'StrictHostKeyChecking=accept-new', '-F', 'none', 'docker@127.0.0.1', 'echo in', check=False)
+
+
 @story.test('years later and at another address, the certificates are renewed by the same CA', vital=True)
 def years_later(qemu):
     qemu.ssh('echo \'NTP_SERVER=" "\' | sudo tee /var/lib/boot2docker/profile')
     # The FAQ's way to an address of one's own; beside it, a script that takes long, and a resolver that the next lease may not take away.
     qemu.ssh('sudo tee /var/lib/boot2docker/bootsync.sh', input=answer('FAQ.md', FIXED_ADDRESS) + 'sleep 12\necho slept >/run/slept\n')
-    qemu.ssh('sudo tee /var/lib/boot2docker/bootlocal.sh', input=answer('FAQ.md', RESOLVER))
+    # The line for cron of guest.md has its time changed to when the test makes it that time.
+    cron = re.sub(r"'\S+ \S+ \* \* \*", "'17 3 * * *", answer('guest.md', CRON))
+    qemu.ssh('sudo tee /var/lib/boot2docker/bootlocal.sh', input=answer('FAQ.md', RESOLVER) + cron)
     before = fingerprints(qemu)
+    equal(try_ssh(qemu).stdout, 'in\n', 'output over SSH with a known_hosts of its own')
+    qemu.ssh('sudo rm /var/lib/boot2docker/ssh/ssh_host_*')  # as on a new machine at the same address
     qemu.ssh('sudo shutdown -r now', check=False)
     qemu.process.wait(90 * PATIENCE)
     contains(qemu.tail(), 'The system is going down: reboot', 'the console')
@@ -261,6 +312,47 @@ def daemon_json(qemu):
     contains(qemu.ssh('docker info --format "{{json .Labels}}"').stdout, 'kept=yes', 'labels of the engine')
 
 
+@story.test('a host key that has changed is refused by ssh, until the old one is forgotten by ssh-keygen -R')
+def changed_host_key(qemu):
+    refused = try_ssh(qemu)
+    equal(refused.returncode, 255, 'exit status')
+    contains(refused.stderr, 'REMOTE HOST IDENTIFICATION HAS CHANGED', 'what ssh says')
+    run('ssh-keygen', '-f', qemu.folder / 'known', '-R', f'[127.0.0.1]:{qemu.ssh_port}')
+    equal(try_ssh(qemu).stdout, 'in\n', 'output')
+
+
+@story.test('cron runs what it is given: the line of guest.md, and the image\'s own, which trims the data disk')
+def cron(qemu):
+    def used():
+        return os.stat(qemu.data).st_blocks * 512
+    qemu.ssh('docker import - bb && docker run --name left bb /bin/true && docker run -d --name runs bb /bin/sleep 1000',
+             input=busybox_tar(), timeout=180)
+    # Blocks are not given back when they are freed, so what is seen is fstrim's doing.
+    qemu.ssh('sudo mount -o remount,nodiscard /mnt/vda1 && sudo dd if=/dev/urandom of=/mnt/vda1/big bs=1M count=100 2>/dev/null && sync && '
+             'sudo rm /mnt/vda1/big && sync', timeout=180)
+    before = used()
+    qemu.ssh('sudo date -s 03:16:50 && sudo kill $(pidof crond)')  # it is started again, and sees that time
+    within(60, 'the file of the disk is smaller', lambda: used() < before - (80 << 20))
+    within(30, 'the container that had ended is gone', lambda: qemu.ssh('docker ps -a --format "{{.Names}}"').stdout == 'runs\n')
+    contains(qemu.ssh('sudo cat /var/lib/boot2docker/log/crond.log').stdout, 'fstrim /var/lib/docker/', 'the log of cron')
+    qemu.ssh('docker rm -f runs')
+
+
+@story.test('certificates that have expired are told so by the docker client, and a restart of the engine renews them, the CA\'s for its key')
+def expired(qemu):
+    secure = 'docker --tlsverify -H tcp://localhost:2376 version'
+    key = f'sudo openssl x509 -noout -pubkey -in {TLS}/ca.pem'
+    before, ca_key = fingerprints(qemu), qemu.ssh(key).stdout
+    qemu.ssh('sudo date -s "2037-12-01 12:00:00"')
+    told = qemu.ssh(secure, check=False)
+    contains(told.stdout + told.stderr, 'x509: certificate has expired or is not yet valid', 'what docker says')
+    contains(qemu.restart_engine('NTP_SERVER=" "\n'), "renewed the CA's certificate, for the same key", 'the log')
+    after = fingerprints(qemu)
+    equal([name for name in before if before[name] == after[name]], [], 'certificates that are the old ones')
+    equal(qemu.ssh(key).stdout, ca_key, 'key of the CA')
+    qemu.ssh(secure)
+
+
 @story.test('the power button ends it')
 def power_button(qemu):
     qemu.power_button()
@@ -269,5 +361,5 @@ def power_button(qemu):
 
 if __name__ == '__main__':
     with Qemu() as subject:
-        subject.add_key_disk()
+        subject.data = subject.add_key_disk()
         finish(story.run(subject, subject.tail))
