@@ -37,6 +37,7 @@
 #define HOTPLUG_DELAY_MS 50 // devices come in groups: one modprobe for all
 #define COLDPLUG_DELAY_MS 5000 // what appears while the boot loads modules itself is looked at again after it
 #define HOSTTIME_FIRST_MS 5000 // not in the middle of the boot
+#define SLOW_KERNEL_US 10000000 // each such span that the kernel took adds to the time that the steps have
 #define STOP_ORDERS 3
 #define STOP_SLACK_MS 1000 // beyond the time that a service has
 
@@ -469,7 +470,10 @@ void init_run(struct guest *g, const struct boot *boot)
 	struct init in = { .guest = g, .boot = boot };
 	struct error err = ERROR_INIT;
 
-	in.steps = (struct steps){ .guest = g, .start_service = start_service_step, .arg = &in };
+	in.steps = (struct steps){ .guest = g,
+				   .start_service = start_service_step,
+				   .arg = &in,
+				   .patience = 1 + (int)(bootlog_now_us() / SLOW_KERNEL_US) };
 	in.services.guest = g;
 	in.hosttime.due_ms = clock_ms() + HOSTTIME_FIRST_MS;
 	if (loop_init(&in.loop, &err) < 0 || watch_signals(&in, &err) < 0 || add_steps(&in, &err) < 0)

@@ -137,7 +137,8 @@ static void start_child(struct steps *s, struct step_run *run)
 	setpgid(pid, pid); // in both, so that it is so whoever runs first
 	run->pid = pid;
 	run->nag_ms = run->step->flags & STEP_QUIET ? 0 : clock_ms() + NAG_MS;
-	run->kill_ms = run->step->deadline_ms ? clock_ms() + run->step->deadline_ms : 0;
+	run->deadline_ms = (int64_t)run->step->deadline_ms * (s->patience > 0 ? s->patience : 1);
+	run->kill_ms = run->deadline_ms ? clock_ms() + run->deadline_ms : 0;
 }
 
 static void start_step(struct steps *s, struct step_run *run)
@@ -202,7 +203,7 @@ static void nag(struct step_run *run, int64_t now)
 static void tick_one(struct step_run *run, int64_t now, int64_t *next)
 {
 	if (run->kill_ms && now >= run->kill_ms) {
-		log_error("%s: not done after %d ms: stopped", run->step->name, run->step->deadline_ms);
+		log_error("%s: not done after %lld ms: stopped", run->step->name, (long long)run->deadline_ms);
 		kill(-run->pid, SIGKILL);
 		run->kill_ms = 0;
 	}

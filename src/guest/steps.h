@@ -5,9 +5,10 @@
 //
 // A step that PID 1 has to do itself (STEP_INLINE: mounts that change its own root) is a function call. Every other step is a
 // child process, so a bug in a parser of foreign bytes or a hang ends the step and not the system; it is killed at its
-// deadline. A step is over when its process has ended, well or not: the steps after it then run either way, because a boot
-// that goes on without a disk or a network is the better one. Only a failed STEP_REQUIRED step ends the boot; the steps after
-// it do not run. Steps leave what others need in files below GUEST_RUN.
+// deadline, of which a slow machine (an emulated one on a busy host) has more, by the time that its kernel took. A step is over
+// when its process has ended, well or not: the steps after it then run either way, because a boot that goes on without a disk
+// or a network is the better one. Only a failed STEP_REQUIRED step ends the boot; the steps after it do not run. Steps leave what
+// others need in files below GUEST_RUN.
 //
 // A step without a function is a service: it is done when the service has been started.
 #pragma once
@@ -39,6 +40,7 @@ struct step_run {
 	enum step_state state;
 	pid_t pid;
 	int64_t start_us, end_us;
+	int64_t deadline_ms; // with the patience that is due
 	int64_t kill_ms, nag_ms; // clock_ms() when it is killed or named on the console; 0: not
 };
 
@@ -48,6 +50,7 @@ struct steps {
 	size_t count;
 	int (*start_service)(void *arg, const char *name, struct error *err);
 	void *arg;
+	int patience; // deadlines are so many times as long as the rows say; 0: as they say
 	const struct step_run *broken; // the required step that failed
 };
 

@@ -101,6 +101,7 @@ int vbox_connect(const struct vbox *v, const char *service, uint32_t *ret_client
 	char *name = c.u.in.loc.u.localhost.service_name;
 	int r;
 
+	c.hdr.size_out = sizeof(c.hdr) + sizeof(c.u.out); // the kernel takes no other here
 	c.u.in.loc.type = VMMDEV_HGCM_LOC_LOCALHOST_EXISTING;
 	memcpy(name, service, strnlen(service, sizeof(c.u.in.loc.u.localhost.service_name) - 1));
 	r = request(v, VBG_IOCTL_HGCM_CONNECT, &c.hdr, service, err);

@@ -112,12 +112,12 @@ static int start_service(void *arg, const char *name, struct error *e)
 	return 0;
 }
 
-static void run_steps(struct steps *s, const struct step *rows, size_t count)
+static void run_steps(struct steps *s, const struct step *rows, size_t count, int patience)
 {
 	pid_t pid;
 	int status;
 
-	*s = (struct steps){ .guest = &guest, .start_service = start_service };
+	*s = (struct steps){ .guest = &guest, .start_service = start_service, .patience = patience };
 	assert_ok(steps_add(s, rows, count, &err), &err);
 	assert_ok(steps_check(s, &err), &err);
 	steps_start_ready(s);
@@ -143,7 +143,7 @@ static void steps_run_after_what_they_need(void **state)
 	struct steps s;
 
 	(void)state;
-	run_steps(&s, rows, ARRAY_SIZE(rows));
+	run_steps(&s, rows, ARRAY_SIZE(rows), 0);
 	cleanup_free char *text = notes();
 
 	assert_string_equal(text, "first second last ");
@@ -160,7 +160,7 @@ static void steps_that_do_not_need_each_other_run_at_once(void **state)
 	struct steps s;
 
 	(void)state;
-	run_steps(&s, rows, ARRAY_SIZE(rows));
+	run_steps(&s, rows, ARRAY_SIZE(rows), 0);
 	assert_true(clock_ms() - start < 5 * 300);
 	steps_done(&s);
 }
@@ -176,7 +176,7 @@ static void the_boot_goes_on_after_a_failed_a_crashed_and_a_hanging_step(void **
 	struct steps s;
 
 	(void)state;
-	run_steps(&s, rows, ARRAY_SIZE(rows));
+	run_steps(&s, rows, ARRAY_SIZE(rows), 0);
 	cleanup_free char *text = notes();
 
 	assert_string_equal(text, "first ");
@@ -186,6 +186,20 @@ static void the_boot_goes_on_after_a_failed_a_crashed_and_a_hanging_step(void **
 	assert_null(s.broken);
 	assert_contains(buf_str(&log_text), "crashes: killed by SIGSEGV");
 	assert_contains(buf_str(&log_text), "hangs: not done after 200 ms");
+	steps_done(&s);
+}
+
+static void a_slow_machine_has_more_time(void **state)
+{
+	static const struct step rows[] = { { "slow", step_slow, NULL, 0, 100 } };
+	struct steps s;
+
+	(void)state;
+	run_steps(&s, rows, ARRAY_SIZE(rows), 0);
+	assert_int_equal(steps_find(&s, "slow")->state, STEP_FAILED);
+	steps_done(&s);
+	run_steps(&s, rows, ARRAY_SIZE(rows), 100);
+	assert_int_equal(steps_find(&s, "slow")->state, STEP_DONE);
 	steps_done(&s);
 }
 
@@ -199,7 +213,7 @@ static void a_failed_required_step_ends_the_boot(void **state)
 	struct steps s;
 
 	(void)state;
-	run_steps(&s, rows, ARRAY_SIZE(rows));
+	run_steps(&s, rows, ARRAY_SIZE(rows), 0);
 	cleanup_free char *text = notes();
 
 	assert_string_equal(text, "");
@@ -584,6 +598,7 @@ int main(void)
 		with_root(steps_run_after_what_they_need),
 		with_root(steps_that_do_not_need_each_other_run_at_once),
 		with_root(the_boot_goes_on_after_a_failed_a_crashed_and_a_hanging_step),
+		with_root(a_slow_machine_has_more_time),
 		with_root(a_failed_required_step_ends_the_boot),
 		with_root(tables_that_cannot_work_are_found),
 		with_root(a_service_that_keeps_ending_is_started_with_growing_pauses),
