@@ -6,9 +6,10 @@
 // VirtualBox keeps the VM; we ask it (`showvminfo`) and tell it (`startvm`, `controlvm`), and remember nothing of our own but the
 // SSH port. A VM of the same name in another folder is never touched.
 //
-// start: the host-only network is set up anew (it may be gone), the NAT forward for SSH gets a port that is free, the VM starts.
-// VirtualBox starts a VM whose forward cannot be bound all the same, without it; so afterwards it is looked whether somebody
-// listens on the port, and if not, the next free one is tried on the running VM.
+// start: the host-only network is set up anew (it may be gone), and the VM starts. Its NAT forward for SSH is made when it runs:
+// VirtualBox says nothing when the port of a forward is taken, neither at the start nor later, and whoever took it listens there in
+// its place. So the port is looked at just before the forward is made, and afterwards, whether somebody listens there; if not,
+// the next free one is tried.
 // attach: when SSH answers, the guest is asked which address its host-only card has (the card is known by its MAC address). Only
 // now can the server's certificate be made: it holds the address. What the guest must be given goes over SSH as one tar, and the
 // engine is started again with it.
@@ -86,16 +87,9 @@ static bool has_forward(const char *info)
 	return false;
 }
 
-static int set_forward(struct machine *m, const char *info, struct error *err)
+static int drop_forward(const struct machine *m, const char *info, struct error *err)
 {
-	int r = ports_settle(m, "SSHPort", FIRST_SSH_PORT, err);
-
-	if (r < 0)
-		return r;
-	cleanup_free char *rule = forward_rule(m);
-	if (has_forward(info))
-		r = manage(err, "modifyvm", m->name, "--natpf1", "delete", "ssh");
-	return r < 0 ? r : manage(err, "modifyvm", m->name, "--natpf1", rule);
+	return has_forward(info) ? manage(err, "modifyvm", m->name, "--natpf1", "delete", "ssh") : 0;
 }
 
 static bool forward_listens(const struct machine *m)
@@ -110,8 +104,19 @@ static bool forward_listens(const struct machine *m)
 	return true;
 }
 
-// Of the running VM: the port was taken just before it started.
-static int move_forward(struct machine *m, struct error *err)
+// Of the running VM, which has none. A port that is taken is no error for VirtualBox: it has the rule then and does not listen. So
+// the port is looked at just before.
+static int add_forward(struct machine *m, struct error *err)
+{
+	int r = ports_settle(m, "SSHPort", FIRST_SSH_PORT, err);
+
+	if (r < 0)
+		return r;
+	cleanup_free char *rule = forward_rule(m);
+	return manage(err, "controlvm", m->name, "natpf1", rule);
+}
+
+static int next_port(struct machine *m, struct error *err)
 {
 	int port = 0;
 	int r = net_free_port(machine_ssh_port(m) + 1, NULL, NULL, &port, err);
@@ -121,18 +126,16 @@ static int move_forward(struct machine *m, struct error *err)
 	log_warn("VirtualBox does not listen on port %d of 127.0.0.1: machine \"%s\" uses %d", machine_ssh_port(m),
 		 m->name, port);
 	json_put(m->config, "Driver.SSHPort", json_integer(port));
-	cleanup_free char *rule = forward_rule(m);
-	r = manage(err, "controlvm", m->name, "natpf1", "delete", "ssh");
-	return r < 0 ? r : manage(err, "controlvm", m->name, "natpf1", rule);
+	return manage(err, "controlvm", m->name, "natpf1", "delete", "ssh");
 }
 
 static int ensure_forward(struct machine *m, struct error *err)
 {
 	for (int tries = 0; tries < FORWARD_TRIES; tries++) {
-		if (forward_listens(m))
-			return 0;
-		int r = move_forward(m, err);
-		if (r < 0)
+		int r = tries ? next_port(m, err) : 0;
+		if (r == 0)
+			r = add_forward(m, err);
+		if (r < 0 || forward_listens(m))
 			return r;
 	}
 	return error_say(err, EADDRINUSE,
@@ -145,7 +148,7 @@ static int start_vm(struct machine *m, const char *info, struct error *err)
 {
 	const char *words[] = { "startvm", m->name, "--type", json_str_at(m->config, "Driver.UIType", "headless"),
 				NULL };
-	int r = set_forward(m, info, err);
+	int r = drop_forward(m, info, err);
 
 	if (r == 0)
 		r = manage_run(&(struct manage){ .words = words, .timeout_ms = START_TIMEOUT_MS }, err);
@@ -337,6 +340,16 @@ int virtualbox_kill(struct machine *m, struct error *err)
 	return r < 0 ? r : 0;
 }
 
+// VirtualBox remembers the disc of a VM that it has forgotten.
+static void forget_image(const struct machine *m)
+{
+	cleanup_free char *iso = machine_path(m, "boot2docker.iso");
+	struct error ignored = ERROR_INIT; // another VM may have it, or none had
+
+	if (manage(&ignored, "closemedium", "dvd", iso) < 0)
+		log_debug("%s", ignored.msg);
+}
+
 // A VM that has just ended stays locked for a moment.
 int virtualbox_remove(struct machine *m, struct error *err)
 {
@@ -348,6 +361,8 @@ int virtualbox_remove(struct machine *m, struct error *err)
 		return r;
 	for (;;) {
 		r = manage(err, "unregistervm", m->name, "--delete");
+		if (r == 0)
+			forget_image(m);
 		if (r != -EBUSY || clock_ms() >= deadline)
 			return r;
 		clock_sleep_ms(PAUSE_MS);

@@ -244,10 +244,32 @@ static int set_up_shares(const struct machine *m, struct error *err)
 	return add_share(m, *share ? share : DEFAULT_SHARE, err);
 }
 
+// VirtualBox takes a second VM of the same name when its folder is another, and does not tell the two apart from then on.
+static int refuse_namesake(const struct machine *m, struct error *err)
+{
+	cleanup_buf struct buf info = BUF_INIT;
+	cleanup_buf struct buf settings = BUF_INIT;
+
+	int r = manage_output(&info, err, "showvminfo", m->name, "--machinereadable");
+	if (r == -ENODEV) {
+		error_clear(err);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	if (!info_get(buf_str(&info), "CfgFile", &settings))
+		buf_puts(&settings, "somewhere");
+	return error_say(err, EEXIST,
+			 "a VM named \"%s\" already exists in VirtualBox (%s): give the machine another name", m->name,
+			 buf_str(&settings));
+}
+
 int vm_create(struct machine *m, struct error *err)
 {
-	int r = make_contents(m, err);
+	int r = refuse_namesake(m, err);
 
+	if (r == 0)
+		r = make_contents(m, err);
 	if (r < 0)
 		return r;
 	log_info("(%s) Creating VirtualBox VM...", m->name);

@@ -212,7 +212,7 @@ def restart(host):
     equal(len(host.get()['dhcp']), 1, 'DHCP servers')
 
 
-@story.test('a port that is taken while the VM starts: VirtualBox says nothing, we see it and move')
+@story.test('a port that is taken just before the forward is made: VirtualBox says nothing, we see it and move')
 def stolen(host):
     host.run('stop', 'm')
     host.quirk(steal=1)
@@ -265,7 +265,7 @@ def remove(host):
     equal(host.vm()['VMState'], 'poweroff', 'state')
     host.quirk(locked=2)
     host.run('rm', '-y', 'm')
-    equal(host.get()['vms'], {}, 'VMs')
+    equal([host.get()['vms'], host.get()['discs']], [{}, []], 'VMs and discs')
     assert not (host.store / 'machines' / 'm').exists(), 'the folder is left'
 
 
