@@ -11,6 +11,7 @@ from machine import BUSYBOX, free_port, run
 from tap import within
 
 SMBD = '/usr/sbin/smbd'
+SAMBA = 'svendowideit/samba'  # the name that its image is to have
 SMB_CONF = '''[global]
 map to guest = bad user
 guest account = root
@@ -23,7 +24,7 @@ guest ok = yes
 read only = no
 force user = root
 '''
-# As the image svendowideit/samba works: the one that is called looks the volumes up and starts the one that serves them.
+# As the image of that name works: the one that is called looks the volumes up and starts the one that serves them.
 ENTRY = '''#!/bin/sh -e
 if [ "$1" = --start ]; then
 	[ "$2" = /data ]
@@ -31,7 +32,7 @@ if [ "$1" = --start ]; then
 fi
 docker="/docker -H unix:///docker.sock"
 volumes=$($docker inspect --format '{{range .Mounts}}{{.Destination}} {{end}}' "$1")
-$docker run -d --name samba-server -p 445:445 --volumes-from "$1" samba --start $volumes
+$docker run -d --name samba-server -p 445:445 --volumes-from "$1" ''' + SAMBA + ''' --start $volumes
 '''
 
 

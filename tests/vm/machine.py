@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import ssl
@@ -122,7 +123,7 @@ class Machine:
         if shutil.which('docker'):
             environment = dict(os.environ, **self.variables(), DOCKER_CONFIG=str(self.store))
             return run('docker', *words, env=environment, **options).stdout
-        return self.ssh('docker', *words, **options)
+        return self.ssh('docker', *map(shlex.quote, words), **options)
 
     def import_busybox(self, tag):
         """Makes a container image of busybox, without any registry."""

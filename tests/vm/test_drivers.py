@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 
+from fileserver import SAMBA, samba_image
 from machine import BOOT2DOCKER, IMAGE, Machine, free_port, run
-from tap import Skip, Story, contains, equal, finish
-from terminal import Terminal, matches, transcript
+from tap import Skip, Story, contains, equal, finish, within
+from terminal import Terminal, answer, matches, transcript
 
 story = Story()
 ODD = 'with space, "quotes", \'single\', $(touch pwned) and ünïcode'
@@ -36,6 +38,71 @@ def first_minutes(machine):
 def create(machine):
     if machine.command('status', check=False).returncode != 0:
         machine.create('--engine-label', 'which=first')
+
+
+@story.test('env --no-proxy keeps a client from asking the proxy for the machine')
+def no_proxy(machine):
+    program = shutil.which('docker-compose')
+    assert program, 'no docker-compose: tools/bootstrap test installs what tests need'
+    (machine.store / 'docker-compose.yml').write_text('version: "3"\nservices:\n  one:\n    image: none\n')
+    names = ('REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'NO_PROXY', 'no_proxy')
+    environment = {name: value for name, value in machine.environment.items() if name not in names}
+    environment.update({name: f'http://127.0.0.1:{free_port()}' for name in ('HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy')})
+
+    def ps(*flags):
+        lines = run(BOOT2DOCKER, 'env', '--shell', 'sh', *flags, env=environment).stdout
+        return run('sh', '-c', f'{lines}\nexec {program} ps', env=environment, cwd=machine.store, check=False)
+    asked = ps()
+    equal(asked.returncode, 1, 'exit status without it')
+    contains(asked.stdout + asked.stderr, 'proxy', 'what compose says')
+    equal(ps('--no-proxy').returncode, 0, 'exit status with it')
+
+
+def check_samba(machine, port):
+    """The host by smbclient, the machine by cifs and containers by the volume and by -v of what is mounted see each other's files."""
+    def client(command):
+        return run('smbclient', '-N', '-p', port, '//127.0.0.1/data', '-c', command, check=False, cwd=machine.store).returncode
+    (machine.store / 'of host').write_text('from the host\n')
+    within(60, 'smbclient writes a file', lambda: client('put "of host"') == 0, pause=1)
+    equal(machine.docker('run', '--rm', '--volumes-from', 'my-data', 'busybox', 'cat', '/data/of host'), 'from the host\n',
+          'read by a container')
+    machine.ssh('sudo mkdir -p /mnt/smb && sudo mount -t cifs -o guest //127.0.0.1/data /mnt/smb && '
+                'echo from the machine | sudo tee /mnt/smb/back')
+    equal(machine.docker('run', '--rm', '-v', '/mnt/smb:/in', 'busybox', 'cat', '/in/of host'), 'from the host\n', 'read with -v')
+    machine.ssh('sudo umount /mnt/smb')
+    equal(client('get back'), 0, 'exit status of smbclient')
+    equal((machine.store / 'back').read_text(), 'from the machine\n', 'read by the host')
+
+
+@story.test('the proxies of the docker client\'s own configuration are those of the containers that it starts')
+def client_proxy(machine):
+    folder = machine.store / 'client'
+    folder.mkdir()
+    (folder / 'config.json').write_text('{"proxies": {"default": {"httpProxy": "http://proxy.example:3128"}}}')
+    machine.import_busybox('busybox')
+    if not shutil.which('docker'):
+        raise Skip('no docker client here')
+    environment = {**os.environ, **machine.variables(), 'DOCKER_CONFIG': str(folder)}
+    told = run('docker', 'run', '--rm', 'busybox', 'sh', '-c', 'echo $HTTP_PROXY', env=environment)
+    equal(told.stdout, 'http://proxy.example:3128\n', 'HTTP_PROXY in the container')
+
+
+@story.test('a volume is shared by samba as README and FAQ have it, through a port forwarded by ssh: host, machine and container write to it')
+def samba(machine):
+    tree = machine.store / 'samba.tar'
+    samba_image(tree)
+    machine.docker('import', '-c', 'ENTRYPOINT ["/entry"]', '-', SAMBA, input=tree.read_bytes(), timeout=300)
+    for line in answer('FAQ.md', '## How do I share a volume by samba?').splitlines():
+        program, *words = line.split()
+        equal(program, 'docker', 'what is to be typed')
+        machine.docker(*words, timeout=180)
+    port = free_port()
+    with subprocess.Popen([BOOT2DOCKER, 'ssh', machine.name, '-N', '-L', f'{port}:127.0.0.1:445'], env=machine.environment) as tunnel:
+        try:
+            check_samba(machine, port)
+        finally:
+            tunnel.terminate()
+    machine.docker('rm', '-f', '-v', 'samba-server', 'my-data')
 
 
 @story.test('doctor finds nothing wrong, inside and out')
