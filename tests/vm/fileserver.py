@@ -37,12 +37,12 @@ $docker run -d --name samba-server -p 445:445 --volumes-from "$1" ''' + SAMBA + 
 
 
 def samba_image(path):
-    """Writes the tree of a container image with smbd and what it is linked with, out of this host's packages."""
+    """Writes the tree of a container image, as a packed tar: smbd and what it is linked with, out of this host's packages."""
     assert os.path.exists(SMBD), 'no samba: tools/bootstrap test installs what tests need'
     libraries = re.findall(r'(/\S+) \(0x', run('ldd', SMBD).stdout)
     texts = {'etc/samba/smb.conf': SMB_CONF, 'entry': ENTRY, 'etc/group': 'root:x:0:\nnogroup:x:65534:\n',
              'etc/passwd': 'root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n'}
-    with tarfile.open(path, 'w') as tar:
+    with tarfile.open(path, 'w:gz', compresslevel=1) as tar:
         for source in {SMBD, BUSYBOX, *libraries}:
             tar.add(os.path.realpath(source), source)
         link = tarfile.TarInfo('bin/sh')

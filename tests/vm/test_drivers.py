@@ -89,7 +89,7 @@ def client_proxy(machine):
 
 @story.test('a volume is shared by samba as README and FAQ have it, through a port forwarded by ssh: host, machine and container write to it')
 def samba(machine):
-    tree = machine.store / 'samba.tar'
+    tree = machine.store / 'samba.tar.gz'
     samba_image(tree)
     machine.docker('import', '-c', 'ENTRYPOINT ["/entry"]', '-', SAMBA, input=tree.read_bytes(), timeout=300)
     for line in answer('FAQ.md', '## How do I share a volume by samba?').splitlines():
