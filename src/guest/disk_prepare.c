@@ -134,6 +134,18 @@ static int write_layout(const char *path, const struct disk_layout *layout, stru
 	return disk_write_table(path, NULL, table, err);
 }
 
+// The table's sector ends in the signature of a boot sector, so a BIOS that meets this disk before the CD or stick runs what it
+// begins with. "int 18h" sends it on to the next device (BIOS Boot Specification 1.01, section 6.7); zeros would hang it.
+static int write_boot_code(const char *path, struct error *err)
+{
+	static const uint8_t code[] = { 0xcd, 0x18, 0xf4, 0xeb, 0xfd }; // int 18h; hlt; jmp to the hlt
+	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || pwrite(fd, code, sizeof(code), 0) != (ssize_t)sizeof(code))
+		return error_set(err, errno, "write boot code to %s", path);
+	return 0;
+}
+
 int disk_flush(const char *path, struct error *err)
 {
 	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -169,6 +181,8 @@ int disk_prepare(const char *path, uint64_t size, const char *staging, const voi
 		r = disk_flush(path, err);
 	if (r == 0)
 		r = write_layout(path, &layout, err);
+	if (r == 0)
+		r = write_boot_code(path, err);
 	if (r == 0)
 		r = disk_flush(path, err);
 	return r < 0 ? error_wrap(err, "preparing %s", path) : 0;

@@ -178,7 +178,7 @@ static void check_inodes(const char *header, uint64_t expected)
 
 static void a_prepared_disk_is_whole(void **state)
 {
-	cleanup_buf struct buf magic = BUF_INIT, output = BUF_INIT;
+	cleanup_buf struct buf magic = BUF_INIT, output = BUF_INIT, sector = BUF_INIT;
 	struct disk_layout l;
 
 	(void)state;
@@ -187,6 +187,7 @@ static void a_prepared_disk_is_whole(void **state)
 	cleanup_free char *staging = path_join(folder, "staging");
 	cleanup_free char *data = path_join(folder, "data");
 	cleanup_free char *swap = path_join(folder, "swap");
+	cleanup_free char *start = path_join(folder, "start");
 	const char *verify[] = { "sfdisk", "--verify", disk, NULL };
 	const char *fsck[] = { "e2fsck", "-fn", data, NULL };
 	const char *list[] = { "debugfs", "-R", "stat /var/lib/boot2docker/userdata.tar", data, NULL };
@@ -196,6 +197,10 @@ static void a_prepared_disk_is_whole(void **state)
 	assert_ok(disk_prepare(disk, 300 * MIB, staging, magic.data, &err), &err);
 	assert_false(is_there("staging"));
 	run(verify);
+	cut(disk, 0, MIB, start);
+	assert_ok(file_read(start, MIB, &sector, &err), &err);
+	assert_memory_equal(sector.data, "\xcd\x18", 2); // a BIOS that starts it goes on to the next device: int 18h
+	assert_memory_equal(sector.data + 510, "\x55\xaa", 2);
 	cut(disk, l.data_start, l.data_size, data);
 	cut(disk, l.swap_start, l.swap_size, swap);
 	run(fsck);
