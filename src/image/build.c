@@ -46,7 +46,7 @@ struct build {
 	struct packages packages;
 	struct users *users;
 	struct node *root, *initrd;
-	char *kernel_package;
+	struct strv kernel_packages; // one that has all, or those that have the image, the modules and their lists
 	char *version; // of the image: the upstream part of the version package's
 	char date[32]; // of the epoch
 	char iso[32]; // the ISO's own identifier: the same date, as blkid and GRUB have it
@@ -96,6 +96,50 @@ static int build_kernel(struct build *b, struct error *err)
 	return r < 0 ? r : kernel_build(&spec, &plan, &b->set, err);
 }
 
+// A pool that this suite does not have is no fault: another suite's programs ask for other libraries, and one that is asked for
+// and not found is an error later.
+static void add_slice_packages(const struct build *b, struct strv *names)
+{
+	cleanup_strv struct strv known = STRV_INIT;
+
+	apt_names_like(&b->spec->apt, "", &known);
+	for (size_t i = 0; i < b->manifest.package_count; i++) {
+		const struct package_use *use = &b->manifest.packages[i];
+
+		if (!use->is_named && known.count > 0 && !strv_contains(&known, use->name))
+			log_debug("%s: Debian %s has no %s; its libraries are done without", use->where,
+				  b->spec->apt.suite, use->name);
+		else if (!strv_contains(names, use->name))
+			strv_push(names, use->name);
+	}
+}
+
+// Debian 14 has in linux-image-RELEASE no more than its dependencies.
+static int find_kernel_packages(struct build *b, struct error *err)
+{
+	static const char prefix[] = "linux-image-";
+	const struct apt_spec *apt = &b->spec->apt;
+	cleanup_free char *image = NULL;
+	int r = apt_resolve_meta(apt, b->manifest.kernel, &image, err);
+
+	if (r < 0)
+		return r;
+	if (strncmp(image, prefix, strlen(prefix)) == 0) {
+		cleanup_free char *binary = xasprintf("linux-binary-%s", image + strlen(prefix));
+		cleanup_strv struct strv known = STRV_INIT;
+
+		apt_names_like(apt, binary, &known);
+		if (strv_contains(&known, binary)) {
+			strv_push(&b->kernel_packages, binary);
+			strv_pushf(&b->kernel_packages, "linux-modules-%s", image + strlen(prefix));
+			strv_pushf(&b->kernel_packages, "linux-base-%s", image + strlen(prefix));
+			return 0;
+		}
+	}
+	strv_push(&b->kernel_packages, image);
+	return 0;
+}
+
 static int fetch_packages(struct build *b, struct error *err)
 {
 	cleanup_strv struct strv names = STRV_INIT;
@@ -106,17 +150,14 @@ static int fetch_packages(struct build *b, struct error *err)
 	if (r == 0)
 		r = additions_packages(b->spec->additions, &b->spec->apt, &b->manifest, err);
 	if (r == 0 && is_built)
-		b->kernel_package = xstrdup(KERNEL_PACKAGE);
+		strv_push(&b->kernel_packages, KERNEL_PACKAGE);
 	else if (r == 0)
-		r = apt_resolve_meta(&b->spec->apt, b->manifest.kernel, &b->kernel_package, err);
+		r = find_kernel_packages(b, err);
 	if (r < 0)
 		return r;
 	if (!is_built)
-		strv_push(&names, b->kernel_package);
-	for (size_t i = 0; i < b->manifest.package_count; i++) {
-		if (!strv_contains(&names, b->manifest.packages[i].name))
-			strv_push(&names, b->manifest.packages[i].name);
-	}
+		strv_push_all(&names, (const char *const *)strv_argv(&b->kernel_packages));
+	add_slice_packages(b, &names);
 	for (size_t i = 0; !b->spec->no_iso && i < b->manifest.boot_packages.count; i++) {
 		if (!strv_contains(&names, b->manifest.boot_packages.items[i]))
 			strv_push(&names, b->manifest.boot_packages.items[i]);
@@ -185,12 +226,17 @@ static int compose_trees(struct build *b, struct error *err)
 
 static int add_kernel(struct build *b, struct error *err)
 {
-	const struct package *package = packages_find(&b->packages, b->kernel_package);
+	const struct strv *names = &b->kernel_packages;
+	const struct kernel_packages from = {
+		.image = packages_find(&b->packages, names->items[0]),
+		.modules = packages_find(&b->packages, names->items[names->count > 1]),
+		.lists = packages_find(&b->packages, names->items[names->count - 1]),
+	};
 	cleanup_free char *scratch = xasprintf("%s/modules", b->work);
 	int r = file_mkdirs(scratch, 0755, err);
 
 	if (r == 0)
-		r = kernel_add(&b->manifest, package, scratch, b->root, b->initrd, &b->kernel, err);
+		r = kernel_add(&b->manifest, &from, scratch, b->root, b->initrd, &b->kernel, err);
 	return r;
 }
 
@@ -430,7 +476,7 @@ static int make_work_folder(struct build *b, struct error *err)
 
 static int read_manifest(struct build *b, struct error *err)
 {
-	int r = manifest_read(b->spec->distro, b->spec->profile, &b->manifest, err);
+	int r = manifest_read(b->spec->distro, b->spec->profile, b->spec->apt.suite, &b->manifest, err);
 
 	if (r == 0)
 		b->layer_sizes = xcalloc(b->manifest.layer_count, sizeof(uint64_t));
@@ -440,7 +486,7 @@ static int read_manifest(struct build *b, struct error *err)
 static int read_packages(struct build *b, struct error *err)
 {
 	log_info("Unpacking %zu packages", b->set.count);
-	return packages_read(&b->manifest, &b->set, b->kernel_package, b->spec->jobs, &b->packages, err);
+	return packages_read(&b->manifest, &b->set, &b->kernel_packages, b->spec->jobs, &b->packages, err);
 }
 
 static int check_links(struct build *b, struct error *err)
@@ -487,7 +533,7 @@ static void build_done(struct build *b)
 	packages_done(&b->packages);
 	apt_set_done(&b->set);
 	manifest_done(&b->manifest);
-	free(b->kernel_package);
+	strv_done(&b->kernel_packages);
 	free(b->version);
 	free(b->layer_sizes);
 	free(b->work);

@@ -174,6 +174,7 @@ static int make(const struct options *o, const struct strv *names, int64_t epoch
 	cleanup_tree struct node *root = tree_new();
 	struct apt_set set = { .count = 0 };
 	struct packages packages = { .count = 0 };
+	const struct strv no_kernel = STRV_INIT;
 	struct layer_spec layer = {
 		.manifest = &m, .index = 0, .root = root, .epoch = epoch, .cache = apt.cache, .jobs = o->fetch.jobs
 	};
@@ -181,7 +182,7 @@ static int make(const struct options *o, const struct strv *names, int64_t epoch
 	int r = fetch(&apt, names, &m, &set, err);
 
 	if (r == 0)
-		r = packages_read(&m, &set, "", o->fetch.jobs, &packages, err);
+		r = packages_read(&m, &set, &no_kernel, o->fetch.jobs, &packages, err);
 	if (r == 0)
 		r = extension_compose(&m, &packages, root, err);
 	if (r == 0)

@@ -36,7 +36,7 @@ struct module {
 };
 
 struct module_set {
-	const struct package *package;
+	const struct package *package, *lists;
 	char *folder; // "/usr/lib/modules/RELEASE/"
 	const char *builtin; // text of modules.builtin
 	struct module *items; // each after what it depends on
@@ -227,6 +227,20 @@ static int choose_every(struct module_set *set, struct error *err)
 	return r;
 }
 
+// A name that ends in "?" may be of a module that this kernel does not have.
+static int choose_named(struct module_set *set, const char *given, struct error *err)
+{
+	size_t len = strlen(given);
+	bool is_optional = len > 0 && given[len - 1] == '?';
+	cleanup_free char *bare = xstrndup(given, len - is_optional), *name = canonical_name(bare);
+
+	if (strcmp(name, "*") == 0)
+		return choose_every(set, err);
+	if (is_optional && !is_builtin(set, name) && !find_entry(set, name))
+		return 0;
+	return choose(set, name, err);
+}
+
 // Chooses what the lists name; `early`: only for the initrd.
 static int choose_all(struct module_set *set, const struct manifest *m, bool early, struct error *err)
 {
@@ -236,7 +250,7 @@ static int choose_all(struct module_set *set, const struct manifest *m, bool ear
 		if (early && use->layer != LAYER_INITRD)
 			continue;
 		set->layer = use->layer == LAYER_INITRD ? 0 : use->layer;
-		if ((strcmp(use->name, "*") == 0 ? choose_every(set, err) : choose(set, use->name, err)) < 0)
+		if (choose_named(set, use->name, err) < 0)
 			return error_wrap(err, "%s", use->where);
 	}
 	return 0;
@@ -254,15 +268,17 @@ static void module_set_done(struct module_set *set)
 	strv_done(&set->visiting);
 }
 
-static int module_set_init(struct module_set *set, const struct package *package, const char *release,
+static int module_set_init(struct module_set *set, const struct kernel_packages *from, const char *release,
 			   struct error *err)
 {
 	cleanup_free char *path = xasprintf("/usr/lib/modules/%s/modules.builtin", release);
-	const struct deb_entry *builtin = deb_find(&package->deb, path);
+	const struct deb_entry *builtin = deb_find(&from->lists->deb, path);
 
 	if (!builtin || !builtin->blob)
-		return error_say(err, ENOENT, "package %s has no %s", package->apt->name, path);
-	*set = (struct module_set){ .package = package, .builtin = (const char *)builtin->blob->data };
+		return error_say(err, ENOENT, "package %s has no %s", from->lists->apt->name, path);
+	*set = (struct module_set){ .package = from->modules,
+				    .lists = from->lists,
+				    .builtin = (const char *)builtin->blob->data };
 	set->folder = xasprintf("/usr/lib/modules/%s/", release);
 	return 0;
 }
@@ -294,7 +310,7 @@ static int fill_scratch(const struct module_set *set, const char *scratch, struc
 		r = write_below(scratch, set->items[i].path, set->items[i].blob, err);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(lists); i++) {
 		cleanup_free char *path = xasprintf("%s%s", set->folder, lists[i]);
-		const struct deb_entry *e = deb_find(&set->package->deb, path);
+		const struct deb_entry *e = deb_find(&set->lists->deb, path);
 
 		if (e && e->blob)
 			r = write_below(scratch, path, e->blob, err);
@@ -338,11 +354,11 @@ static int add_indexes(const struct module_set *set, const char *scratch, struct
 	return r;
 }
 
-static int add_modules(const struct manifest *m, const struct package *package, const char *release,
+static int add_modules(const struct manifest *m, const struct kernel_packages *from, const char *release,
 		       const char *scratch, struct node *root, size_t *ret_count, struct error *err)
 {
 	struct module_set set;
-	int r = module_set_init(&set, package, release, err);
+	int r = module_set_init(&set, from, release, err);
 
 	if (r < 0)
 		return r;
@@ -354,7 +370,7 @@ static int add_modules(const struct manifest *m, const struct package *package, 
 					  .mtime = module->mtime,
 					  .blob = module->blob,
 					  .layer = module->layer,
-					  .origin = package->apt->name };
+					  .origin = from->modules->apt->name };
 
 		r = tree_add(root, module->path, &spec, NULL, err);
 	}
@@ -370,16 +386,16 @@ static int add_modules(const struct manifest *m, const struct package *package, 
 }
 
 // The initrd's modules, and /boot/modules that names them in the order of insertion.
-static int add_early_modules(const struct manifest *m, const struct package *package, const char *release,
+static int add_early_modules(const struct manifest *m, const struct kernel_packages *from, const char *release,
 			     struct node *initrd, struct error *err)
 {
 	cleanup_buf struct buf list = BUF_INIT;
 	cleanup_blob struct blob *blob = NULL;
 	struct node_spec spec = {
-		.type = NODE_FILE, .mode = 0644, .layer = LAYER_INITRD, .origin = package->apt->name
+		.type = NODE_FILE, .mode = 0644, .layer = LAYER_INITRD, .origin = from->modules->apt->name
 	};
 	struct module_set set;
-	int r = module_set_init(&set, package, release, err);
+	int r = module_set_init(&set, from, release, err);
 
 	if (r < 0)
 		return r;
@@ -398,32 +414,47 @@ static int add_early_modules(const struct manifest *m, const struct package *pac
 	return tree_add(initrd, "/boot/modules", &spec, NULL, err);
 }
 
+// The release of which this path is the kernel, or NULL. Debian 13 has it in /boot, Debian 14 beside its modules.
+static char *release_of_image(const char *path)
+{
+	static const char boot[] = "/boot/vmlinuz-", modules[] = "/usr/lib/modules/";
+	size_t len;
+
+	if (strncmp(path, boot, strlen(boot)) == 0)
+		return xstrdup(path + strlen(boot));
+	if (strncmp(path, modules, strlen(modules)) != 0)
+		return NULL;
+	path += strlen(modules);
+	len = strcspn(path, "/");
+	return strcmp(path + len, "/vmlinuz") == 0 ? xstrndup(path, len) : NULL;
+}
+
 static int find_image(const struct package *package, struct kernel *ret, struct error *err)
 {
-	static const char prefix[] = "/boot/vmlinuz-";
-
 	for (size_t i = 0; i < package->deb.count; i++) {
 		const struct deb_entry *e = &package->deb.entries[i];
+		char *release = e->type == S_IFREG ? release_of_image(e->path) : NULL;
 
-		if (e->type != S_IFREG || strncmp(e->path, prefix, strlen(prefix)) != 0)
+		if (!release)
 			continue;
-		ret->release = xstrdup(e->path + strlen(prefix));
+		ret->release = release;
 		ret->image = blob_ref(e->blob);
 		return 0;
 	}
-	return error_say(err, ENOENT, "package %s has no /boot/vmlinuz-…; is it a kernel?", package->apt->name);
+	return error_say(err, ENOENT, "package %s has no vmlinuz in /boot or beside modules; is it a kernel?",
+			 package->apt->name);
 }
 
-int kernel_add(const struct manifest *m, const struct package *package, const char *scratch, struct node *root,
+int kernel_add(const struct manifest *m, const struct kernel_packages *from, const char *scratch, struct node *root,
 	       struct node *initrd, struct kernel *ret, struct error *err)
 {
 	struct kernel k = { .release = NULL };
-	int r = find_image(package, &k, err);
+	int r = find_image(from->image, &k, err);
 
 	if (r == 0)
-		r = add_modules(m, package, k.release, scratch, root, &k.module_count, err);
+		r = add_modules(m, from, k.release, scratch, root, &k.module_count, err);
 	if (r == 0)
-		r = add_early_modules(m, package, k.release, initrd, err);
+		r = add_early_modules(m, from, k.release, initrd, err);
 	if (r < 0)
 		kernel_done(&k);
 	else

@@ -12,11 +12,18 @@ struct kernel {
 	size_t module_count; // as chosen and closed over
 };
 
+// Where it comes from; in Debian 13 all are the same.
+struct kernel_packages {
+	const struct package *image; // vmlinuz
+	const struct package *modules;
+	const struct package *lists; // modules.builtin, modules.order: what depmod reads besides
+};
+
 // Puts the manifest's modules below /usr/lib/modules of `root`, each in the layer of the list that asks for it first,
 // uncompressed, with the indexes that depmod makes (in the first layer), and those that the initrd inserts into /boot of
 // `initrd`, with the list /boot/modules. A module that the kernel does not have, neither as a file nor built in, is an
 // error that names the list. `scratch` is a folder for depmod.
-int kernel_add(const struct manifest *m, const struct package *package, const char *scratch, struct node *root,
+int kernel_add(const struct manifest *m, const struct kernel_packages *from, const char *scratch, struct node *root,
 	       struct node *initrd, struct kernel *ret, struct error *err) MUST_CHECK;
 void kernel_done(struct kernel *k);
 

@@ -5,6 +5,7 @@
 
 #include "image/words.h"
 #include "lib/alloc.h"
+#include "lib/file.h"
 #include "lib/path.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ struct placed_names {
 struct parser {
 	struct manifest *m;
 	const char *slice; // name of the slice being read
+	const char *suite; // of Debian, whose own slices go before; or NULL
 	char *package; // the current one
 	int layer; // the current one
 	struct placed_names slices, module_lists; // named by the profile
@@ -66,6 +68,7 @@ static void note_package(struct manifest *m, const char *name, bool is_pool, con
 	for (size_t i = 0; i < m->package_count; i++) {
 		if (strcmp(m->packages[i].name, name) == 0) {
 			m->packages[i].is_pool |= is_pool;
+			m->packages[i].is_named |= !is_pool;
 			return;
 		}
 	}
@@ -74,6 +77,7 @@ static void note_package(struct manifest *m, const char *name, bool is_pool, con
 	use->name = xstrdup(name);
 	use->where = xasprintf("%s:%d", line->file, line->number);
 	use->is_pool = is_pool;
+	use->is_named = !is_pool;
 }
 
 static int check_package_name(const char *name, struct error *err)
@@ -322,13 +326,24 @@ static int read_module_lists(const struct parser *p, struct error *err)
 	return r;
 }
 
+// A suite of Debian that names or places something differently has a slice of its own, which is read instead.
+static char *slice_path(const struct parser *p, const char *name)
+{
+	char *own = p->suite ? xasprintf("%s/slices/%s/%s.slice", p->m->directory, p->suite, name) : NULL;
+
+	if (own && file_exists(own))
+		return own;
+	free(own);
+	return xasprintf("%s/slices/%s.slice", p->m->directory, name);
+}
+
 static int read_slices(struct parser *p, struct error *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < p->slices.count; i++) {
 		const struct placed_name *slice = &p->slices.items[i];
-		cleanup_free char *path = xasprintf("%s/slices/%s.slice", p->m->directory, slice->name);
+		cleanup_free char *path = slice_path(p, slice->name);
 
 		p->slice = slice->name;
 		p->layer = slice->layer;
@@ -382,10 +397,10 @@ static void parser_done(struct parser *p)
 	free(p->package);
 }
 
-int manifest_read(const char *distro, const char *profile, struct manifest *ret, struct error *err)
+int manifest_read(const char *distro, const char *profile, const char *suite, struct manifest *ret, struct error *err)
 {
 	struct manifest m = { .directory = xstrdup(distro) };
-	struct parser p = { .m = &m };
+	struct parser p = { .m = &m, .suite = suite };
 	int r;
 
 	if (path_is_component(profile))

@@ -44,6 +44,7 @@ struct package_use {
 	char *name;
 	char *where; // who asked first
 	bool is_pool; // shared libraries are taken from it as programs need them
+	bool is_named; // something of it is taken by name
 };
 
 // A kernel module that a list names.
@@ -72,8 +73,10 @@ struct manifest {
 	size_t module_count;
 };
 
-// Reads DISTRO/profiles/PROFILE and all that it names. Errors name file and line.
-int manifest_read(const char *distro, const char *profile, struct manifest *ret, struct error *err) MUST_CHECK;
+// Reads DISTRO/profiles/PROFILE and all that it names; DISTRO/slices/SUITE/NAME.slice goes before DISTRO/slices/NAME.slice. Errors
+// name file and line.
+int manifest_read(const char *distro, const char *profile, const char *suite, struct manifest *ret,
+		  struct error *err) MUST_CHECK;
 void manifest_done(struct manifest *m);
 #define cleanup_manifest CLEANUP(manifest_done)
 

@@ -20,7 +20,7 @@ struct want {
 
 struct work {
 	const struct manifest *m;
-	const char *kernel;
+	const struct strv *kernel;
 	struct packages *packages;
 	atomic_size_t next;
 	pthread_mutex_t lock; // for the two below
@@ -70,7 +70,7 @@ static int read_one(const struct work *work, struct package *p, struct error *er
 		.m = work->m,
 		.package = p->apt->name,
 		.is_pool = p->is_pool,
-		.is_kernel = strcmp(p->apt->name, work->kernel) == 0,
+		.is_kernel = strv_contains(work->kernel, p->apt->name),
 		.is_boot = strv_contains(&work->m->boot_packages, p->apt->name),
 	};
 
@@ -111,7 +111,7 @@ static bool is_pool(const struct manifest *m, const char *name)
 	return false;
 }
 
-int packages_read(const struct manifest *m, const struct apt_set *set, const char *kernel, int jobs,
+int packages_read(const struct manifest *m, const struct apt_set *set, const struct strv *kernel, int jobs,
 		  struct packages *ret, struct error *err)
 {
 	struct packages packages = { .items = xcalloc(set->count + 1, sizeof(struct package)), .count = set->count };

@@ -19,7 +19,7 @@ struct packages {
 
 // Unpacks every package of the set, `jobs` at a time. Of each, the bytes are kept of what the manifest's rules match;
 // of a pool, of the shared libraries; of the kernel, the image and the modules; of boot packages, all.
-int packages_read(const struct manifest *m, const struct apt_set *set, const char *kernel, int jobs,
+int packages_read(const struct manifest *m, const struct apt_set *set, const struct strv *kernel, int jobs,
 		  struct packages *ret, struct error *err) MUST_CHECK;
 void packages_done(struct packages *p);
 bool packages_is_documentation(const char *path); // manuals, translations, headers: what an image does not need

@@ -36,11 +36,29 @@ static const char good_profile[] = "kernel linux-image-amd64\nversion-from docke
 static int read_distro(const char *profile, const char *slice, struct manifest *ret, struct error *err)
 {
 	cleanup_free char *folder = make_distro(profile, slice);
-	int r = manifest_read(folder, "p", ret, err);
+	int r = manifest_read(folder, "p", "trixie", ret, err);
 	struct error remove_err = ERROR_INIT;
 
 	assert_ok(file_remove_tree(folder, &remove_err), &remove_err);
 	return r;
+}
+
+static void a_suite_can_have_slices_of_its_own(void **state)
+{
+	cleanup_free char *folder = make_distro(good_profile, "package docker.io\nfile /usr/sbin/dockerd\n");
+	cleanup_free char *own = path_join(folder, "slices/forky");
+	cleanup_free char *slice = path_join(own, "s.slice");
+	cleanup_manifest struct manifest forky = { .layer_count = 0 }, trixie = { .layer_count = 0 };
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_ok(file_mkdirs(own, 0755, &err), &err);
+	assert_ok(file_replace_text(slice, "package moby\nfile /usr/sbin/dockerd\n", 0644, &err), &err);
+	assert_ok(manifest_read(folder, "p", "forky", &forky, &err), &err);
+	assert_ok(manifest_read(folder, "p", "trixie", &trixie, &err), &err);
+	assert_string_equal(forky.packages[0].name, "moby");
+	assert_string_equal(trixie.packages[0].name, "docker.io");
+	assert_ok(file_remove_tree(folder, &err), &err);
 }
 
 static void a_profile_names_all_that_the_image_is_made_of(void **state)
@@ -223,6 +241,7 @@ static void people_that_cannot_be_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_suite_can_have_slices_of_its_own),
 		cmocka_unit_test(a_profile_names_all_that_the_image_is_made_of),
 		cmocka_unit_test(what_a_slice_gets_wrong_is_named_with_file_and_line),
 		cmocka_unit_test(what_a_profile_lacks_is_named),
