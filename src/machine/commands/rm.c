@@ -7,11 +7,14 @@
 #include "../each.h"
 #include "../prompt.h"
 #include "../store.h"
+#include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
 #include <errno.h>
 #include <string.h>
+
+#define LEFTOVERS_WAIT_MS 5000
 
 struct options {
 	bool force, yes;
@@ -65,6 +68,19 @@ static int end_machine(const struct context *ctx, const char *name, bool force, 
 	return r;
 }
 
+// A program that a killed create had started may be writing still, for it notices a little later that it shall end.
+static int remove_folder(const char *dir, struct error *err)
+{
+	int64_t deadline = clock_ms() + LEFTOVERS_WAIT_MS;
+	int r = file_remove_tree(dir, err);
+
+	while (r == -ENOTEMPTY && clock_ms() < deadline) {
+		clock_sleep_ms(20);
+		r = file_remove_tree(dir, err);
+	}
+	return r;
+}
+
 static int remove_one(const struct context *ctx, const char *name, bool force, struct error *err)
 {
 	cleanup_close int lock = -1;
@@ -80,7 +96,7 @@ static int remove_one(const struct context *ctx, const char *name, bool force, s
 	if (r == 0)
 		r = docker_context_remove(m, err);
 	if (r == 0)
-		r = file_remove_tree(m->dir, err);
+		r = remove_folder(m->dir, err);
 	if (r == 0)
 		log_info("Successfully removed %s", name);
 	return r < 0 ? error_wrap(err, "Error removing host \"%s\"", name) : 0;
