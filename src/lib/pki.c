@@ -4,6 +4,7 @@
 // OpenSSL returns 1, 0 or NULL and keeps its reasons in a queue; ssl_error() turns that into our convention in one place.
 #include "pki.h"
 
+#include "alloc.h"
 #include "buf.h"
 #include "file.h"
 
@@ -315,6 +316,19 @@ int pki_make_cert(const struct pki_cert_spec *spec, struct error *err)
 	return r < 0 ? r : write_pem_cert(spec->cert_path, cert, err);
 }
 
+char *pki_verify_reason(long code, time_t when)
+{
+	const char *text = X509_verify_cert_error_string(code);
+	char day[16];
+	struct tm tm;
+
+	if (code != X509_V_ERR_CERT_NOT_YET_VALID && code != X509_V_ERR_CERT_HAS_EXPIRED)
+		return xstrdup(text);
+	gmtime_r(&when, &tm);
+	strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+	return xasprintf("%s (by the date %s; is the clock right?)", text, day);
+}
+
 // Whether the chain CA -> certificate holds at the time given. The reason goes to err when not.
 static int verify_at(X509 *ca, X509 *cert, time_t when, const char *path, struct error *err)
 {
@@ -326,7 +340,9 @@ static int verify_at(X509 *ca, X509 *cert, time_t when, const char *path, struct
 	X509_STORE_CTX_set_time(ctx, 0, when);
 	if (X509_verify_cert(ctx) == 1)
 		return 1;
-	error_say(err, EBADMSG, "%s: %s", path, X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+	cleanup_free char *reason = pki_verify_reason(X509_STORE_CTX_get_error(ctx), when);
+
+	error_say(err, EBADMSG, "%s: %s", path, reason);
 	ERR_clear_error();
 	return 0;
 }

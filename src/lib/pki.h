@@ -39,6 +39,10 @@ int pki_make_cert(const struct pki_cert_spec *spec, struct error *err) MUST_CHEC
 int pki_check(const char *ca_cert_path, const char *cert_path, const char *key_path, const struct strv *names,
 	      time_t now, int margin_days, struct error *err) MUST_CHECK;
 
+// OpenSSL's reason for not verifying at the time `when`, in words; one that is a matter of dates has the date, for it is most often a
+// clock that is off. The caller frees it.
+char *pki_verify_reason(long code, time_t when);
+
 // Reads the certificates in `data`, PEM with any number of them (keys and text beside them are passed over) or one in DER, and
 // appends each as PEM. Returns their number. -EBADMSG: one of them is broken, or there is none; `what` names the data in
 // errors, and nothing is appended.

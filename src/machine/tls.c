@@ -3,6 +3,7 @@
 #include "tls.h"
 
 #include "lib/alloc.h"
+#include "lib/pki.h"
 #include "net.h"
 
 #include <arpa/inet.h>
@@ -11,6 +12,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <string.h>
+#include <time.h>
 
 void tls_close(struct tls *t)
 {
@@ -29,8 +31,11 @@ static int tls_error(const struct tls *t, int code, const char *what, struct err
 	char reason[160];
 
 	ERR_clear_error();
-	if (verify != X509_V_OK)
-		return error_say(err, code, "%s %s: %s", what, t->peer, X509_verify_cert_error_string(verify));
+	if (verify != X509_V_OK) {
+		cleanup_free char *text = pki_verify_reason(verify, time(NULL));
+
+		return error_say(err, code, "%s %s: %s", what, t->peer, text);
+	}
 	if (!why)
 		return error_say(err, ECONNRESET, "%s %s: the connection was closed", what, t->peer);
 	ERR_error_string_n(why, reason, sizeof(reason));

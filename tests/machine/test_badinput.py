@@ -248,6 +248,22 @@ def other_certificate(store):
         authority.write_bytes(good)
 
 
+@story.test('a clock that is a year off, or many: what cannot work says so and names the day, the rest goes on')
+def wrong_clock(store):
+    wrapper = store.folder / 'another-day'
+    for days, reason in (('-400d', 'certificate is not yet valid'), ('+5000d', 'certificate has expired')):
+        wrapper.write_text(f'#!/bin/sh\nexec faketime -f {days} {COMMAND}/docker-machine "$@"\n')
+        wrapper.chmod(0o755)
+        day = subprocess.run(['faketime', '-f', days, 'date', '-u', '+%F'], check=True, capture_output=True, text=True).stdout.strip()
+        for verb in ('version', 'env'):
+            said = store.error(verb, 'pattern', program=wrapper)
+            contains(said, f'{reason} (by the date {day}; is the clock right?)', verb)
+        contains(store.out('ls', program=wrapper), reason, 'ls')
+        equal(store.out('status', 'pattern', program=wrapper), 'Running\n', 'status')
+        equal(store.out('ip', 'pattern', program=wrapper), '127.0.0.1\n', 'ip')
+    store.run('env', 'pattern')
+
+
 @story.test('a port that is taken between choosing and using it: another one is tried')
 def port_race(store):
     # The stand-in for QEMU finds the port taken although it was free a moment before.
