@@ -20,9 +20,12 @@
 
 // Disks, the ISO's file system, the kernel, a menu on screen and serial line.
 static const char *const modules[] = { "part_msdos", "part_gpt", "iso9660", "search_fs_uuid", "configfile", "normal",
-				       "linux",      "efi_gop",  "efi_uga", "serial",         "terminal",   "echo",
-				       "test",       "sleep",    "minicmd", "reboot",         "halt",       "ls",
-				       "cat",        NULL };
+				       "linux",      "efi_gop",  "serial",  "terminal",       "echo",       "test",
+				       "sleep",      "minicmd",  "reboot",  "halt",           "ls",         "cat",
+				       NULL };
+
+// The screens of firmware before UEFI 2, which GRUB 2.14 does without.
+static const char old_screens[] = "efi_uga";
 
 static bool is_file_of_core(const struct deb_entry *entry)
 {
@@ -79,6 +82,9 @@ int grub_make(const struct package *grub, const char *work, int64_t epoch, const
 	strv_push_all(&argv, (const char *const[]){ "grub-mkimage", "-O", "x86_64-efi", "-d", folder, "-p",
 						    "/boot/grub", "-c", start, "-o", output, NULL });
 	strv_push_all(&argv, modules);
+	cleanup_free char *old = xasprintf("%s/%s.mod", folder, old_screens);
+	if (file_exists(old))
+		strv_push(&argv, old_screens);
 	return proc_check(&(struct proc_spec){ .argv = (const char *const *)strv_argv(&argv), .die_with_parent = true },
 			  err);
 }
