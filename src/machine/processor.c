@@ -5,9 +5,10 @@
 #include "lib/buf.h"
 #include "lib/file.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { CPUINFO_MAX = 16 << 20 };
+enum { CPUINFO_MAX = 16 << 20, TICKS_PER_SECOND = 250 };
 
 static bool has_word(const char *line, size_t len, const char *word)
 {
@@ -22,17 +23,38 @@ static bool has_word(const char *line, size_t len, const char *word)
 	return false;
 }
 
+// The first line of the text that begins with `start`, or NULL.
+static const char *find_line(const char *text, const char *start)
+{
+	for (const char *line = text; *line; line += line[strcspn(line, "\n")] ? strcspn(line, "\n") + 1 : strlen(line))
+		if (strncmp(line, start, strlen(start)) == 0)
+			return line;
+	return NULL;
+}
+
 bool processor_virtualizes(const char *cpuinfo)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 
 	if (file_read(cpuinfo, CPUINFO_MAX, &text, NULL) < 0)
 		return false;
-	for (const char *line = buf_str(&text); *line;) {
-		size_t len = strcspn(line, "\n");
-		if (strncmp(line, "flags", 5) == 0)
-			return has_word(line, len, "vmx") || has_word(line, len, "svm");
-		line += len + (line[len] == '\n');
-	}
-	return false;
+	const char *line = find_line(buf_str(&text), "flags");
+	size_t len = line ? strcspn(line, "\n") : 0;
+
+	return line && (has_word(line, len, "vmx") || has_word(line, len, "svm"));
+}
+
+unsigned long processor_loops_per_jiffy(const char *cpuinfo)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	double millions;
+
+	if (file_read(cpuinfo, CPUINFO_MAX, &text, NULL) < 0)
+		return 0;
+	const char *line = find_line(buf_str(&text), "bogomips\t");
+
+	// Slower than any x86 with a time stamp counter, or faster than one can be: not understood.
+	if (!line || sscanf(line, "bogomips\t: %lf", &millions) != 1 || !(millions >= 50 && millions <= 50000))
+		return 0;
+	return (unsigned long)(millions * 1e6 / 2 / TICKS_PER_SECOND);
 }

@@ -9,6 +9,7 @@
 #include "machine/engine.h"
 #include "machine/net.h"
 #include "machine/owner.h"
+#include "machine/processor.h"
 #include "machine/profile.h"
 #include "machine/provision.h"
 #include "machine/qemu/internal.h"
@@ -81,6 +82,34 @@ static void test_kvm_needs_the_device_and_the_processor(void **state)
 	assert_string_equal(choose(dir, "kvm"), "tcg");
 	write_text(dir, "cpuinfo", "");
 	assert_string_equal(choose(dir, "kvm"), "tcg");
+	assert_ok(file_remove_tree(dir, &err), &err);
+}
+
+static void test_loops_per_jiffy_of_x86_alone(void **state)
+{
+	static const struct {
+		const char *cpuinfo;
+		unsigned long loops;
+	} rows[] = {
+		{ "processor\t: 0\nbogomips\t: 5199.85\nflags\t\t: fpu\n", 10399700 },
+		{ "bogomips\t: 4000.00\n\nbogomips\t: 9.00\n", 8000000 },
+		{ "BogoMIPS\t: 48.00\n", 0 }, // ARM's is of another clock
+		{ "bogomips\t: 1.00\n", 0 },
+		{ "bogomips\t: 1e300\n", 0 },
+		{ "bogomips\t: nan\n", 0 },
+		{ "bogomips\t: \n", 0 },
+		{ "", 0 },
+	};
+	cleanup_free char *dir = test_folder();
+	cleanup_free char *path = path_join(dir, "cpuinfo");
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(processor_loops_per_jiffy(path), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		write_text(dir, "cpuinfo", rows[i].cpuinfo);
+		assert_int_equal(processor_loops_per_jiffy(path), rows[i].loops);
+	}
 	assert_ok(file_remove_tree(dir, &err), &err);
 }
 
@@ -316,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_machine_names),
 		cmocka_unit_test(test_natural_order),
 		cmocka_unit_test(test_kvm_needs_the_device_and_the_processor),
+		cmocka_unit_test(test_loops_per_jiffy_of_x86_alone),
 		cmocka_unit_test(test_profile_without_options),
 		cmocka_unit_test(test_profile_with_hostile_options),
 		cmocka_unit_test(test_magic_tar_fits_or_is_refused),

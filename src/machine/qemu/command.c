@@ -2,6 +2,7 @@
 // QEMU's command line, from config.json; see internal.h.
 #include "internal.h"
 
+#include "../processor.h"
 #include "initrd.h"
 #include "lib/alloc.h"
 #include "lib/buf.h"
@@ -97,6 +98,18 @@ static void add_firmware(const char *program, bool emulated, struct strv *argv)
 		add(argv, "-bios", firmware);
 }
 
+// What keeps a processor from speculating has no meaning in an emulated one, and costs a seventh of the start there:
+// mitigations=off. Why it may panic there, see console.c. An emulated processor does not say that its time stamp counter is steady, so
+// the kernel would measure its second processor's delays, for 0.06 s: lpj.
+static void add_emulated_options(struct buf *line)
+{
+	unsigned long loops = processor_loops_per_jiffy("/proc/cpuinfo");
+
+	buf_puts(line, " mitigations=off panic=1");
+	if (loops)
+		buf_printf(line, " lpj=%lu", loops);
+}
+
 // The kernel is handed over: no boot loader, no reading from a CD.
 static void add_kernel(const struct machine *m, bool emulated, struct strv *argv)
 {
@@ -111,10 +124,12 @@ static void add_kernel(const struct machine *m, bool emulated, struct strv *argv
 	strv_push(argv, "-append");
 	// The last console is where PID 1 writes.
 	// An emulated timer under load can fail the kernel's check of it, which then panics: no_timer_check.
-	// What keeps a processor from speculating has no meaning in an emulated one, and costs a seventh of the start there:
-	// mitigations=off. Why it may panic there, see console.c.
-	strv_pushf(argv, "%sconsole=ttyS0 quiet no_timer_check%s", has_display(m) ? "console=tty0 " : "",
-		   emulated ? " mitigations=off panic=1" : "");
+	cleanup_buf struct buf line = BUF_INIT;
+
+	buf_printf(&line, "%sconsole=ttyS0 quiet no_timer_check", has_display(m) ? "console=tty0 " : "");
+	if (emulated)
+		add_emulated_options(&line);
+	strv_push(argv, buf_str(&line));
 }
 
 static void add_disk(const struct machine *m, struct strv *argv)
