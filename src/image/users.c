@@ -230,14 +230,15 @@ int users_gid(const struct users *u, const char *name, gid_t *ret, struct error 
 	return 0;
 }
 
-static void print_users(const struct users *u, int64_t day, struct buf *passwd, struct buf *shadow)
+// No day of the last change: an image that was built in 1970, or runs then, would have its passwords expire (shadow(5)).
+static void print_users(const struct users *u, struct buf *passwd, struct buf *shadow)
 {
 	for (size_t i = 0; i < u->user_count; i++) {
 		const struct user *one = &u->users[i];
 
 		buf_printf(passwd, "%s:x:%d:%d:%s:%s:%s\n", one->name, one->uid, one->gid, one->gecos, one->home,
 			   one->shell);
-		buf_printf(shadow, "%s:%s:%lld:0:99999:7:::\n", one->name, one->password, (long long)day);
+		buf_printf(shadow, "%s:%s::0:99999:7:::\n", one->name, one->password);
 	}
 }
 
@@ -265,7 +266,7 @@ int users_write(const struct users *u, struct node *root, int layer, int64_t epo
 		      { "/etc/subuid", 0644, BUF_INIT }, { "/etc/subgid", 0644, BUF_INIT } };
 	int r = 0;
 
-	print_users(u, epoch / (24 * 60 * 60), &files[0].text, &files[1].text);
+	print_users(u, &files[0].text, &files[1].text);
 	print_groups(u, &files[2].text, &files[3].text);
 	for (size_t i = 0; i < u->subid_count; i++) {
 		for (size_t f = 4; f < 6; f++)

@@ -18,5 +18,5 @@ void users_free(struct users *u);
 int users_uid(const struct users *u, const char *name, uid_t *ret, struct error *err) MUST_CHECK;
 int users_gid(const struct users *u, const char *name, gid_t *ret, struct error *err) MUST_CHECK;
 
-// Puts the six files into /etc of the tree. `epoch` dates the passwords.
+// Puts the six files into /etc of the tree. `epoch` dates them.
 int users_write(const struct users *u, struct node *root, int layer, int64_t epoch, struct error *err) MUST_CHECK;

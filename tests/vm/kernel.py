@@ -17,8 +17,8 @@ tests = []
 
 
 def debian_kernel():
-    """The name of the image's kernel package of Debian; None when the kernel is ours, built from source."""
-    found = re.search(r'^(linux-image-(?!boot2docker)\S+)', (IMAGE / 'packages.txt').read_text(), re.MULTILINE)
+    """The name of the Debian package with the configuration of the image's kernel; None when it is ours, built from source."""
+    found = re.search(r'^(linux-(?:image|base)-(?!boot2docker)\S+)', (IMAGE / 'packages.txt').read_text(), re.MULTILINE)
     return found and found.group(1)
 
 
@@ -28,7 +28,8 @@ def debian_config():
     packages = sorted(glob.glob(f'{cache}/debs/{debian_kernel()}_*.deb'))
     assert packages, f'there is no package {debian_kernel()} in {cache}/debs'
     tree = run('dpkg-deb', '--fsys-tarfile', packages[-1], input=b'')
-    return run('tar', '-x', '-O', '--wildcards', './boot/config-*', input=tree.stdout).stdout
+    place = './usr/lib/modules/*/config' if debian_kernel().startswith('linux-base') else './boot/config-*'  # Debian 14, and 13
+    return run('tar', '-x', '-O', '--wildcards', place, input=tree.stdout).stdout
 
 
 def add_tests(story):
