@@ -5,6 +5,7 @@
 #include "lib/alloc.h"
 #include "lib/clock.h"
 #include "lib/path.h"
+#include "run.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,6 +30,9 @@ int net_wait(int fd, bool for_write, int64_t deadline, const char *what, struct 
 			return 0;
 		if (n < 0 && errno != EINTR)
 			return error_set(err, errno, "wait for %s", what);
+		int r = n < 0 ? interrupt_check(err) : 0;
+		if (r < 0)
+			return r;
 		if (clock_ms() >= deadline)
 			return error_say(err, ETIMEDOUT, "%s did not answer in time", what);
 	}

@@ -22,6 +22,7 @@ enum {
 	TRY_FIRST_MS =
 		1500, // until the guest has an address, a connection is accepted and then silent: so try anew soon
 	TRY_MAX_MS = 10 * 1000,
+	TRY_SHARE = 4, // of what was waited so far a try may take this part: a slow guest must not drown in our tries
 	PAUSE_MS = 80,
 	PLAIN_LINE_MS = 10 * 1000,
 };
@@ -94,6 +95,14 @@ static int seconds_since(const struct wait *w)
 	return (int)((clock_ms() - w->started) / 1000);
 }
 
+// How long a try may go without an answer. A guest that is slow works on each for a while after we have given it up.
+static int64_t try_max_ms(const struct wait *w)
+{
+	int64_t share = (clock_ms() - w->started) / TRY_SHARE;
+
+	return share > TRY_MAX_MS ? share : TRY_MAX_MS;
+}
+
 static int wait_engine(struct machine *m, struct wait *w, int64_t deadline, struct error *err)
 {
 	int64_t patience = TRY_FIRST_MS;
@@ -115,7 +124,7 @@ static int wait_engine(struct machine *m, struct wait *w, int64_t deadline, stru
 				"the engine of machine \"%s\" did not answer within %d s ($B2D_READY_TIMEOUT): %.300s",
 				m->name, seconds_since(w), why.msg);
 		if (why.code == ETIMEDOUT)
-			patience = earlier(patience + 500, TRY_MAX_MS);
+			patience = patience < TRY_MAX_MS ? patience + 500 : try_max_ms(w);
 		wait_tick(w);
 		clock_sleep_ms(PAUSE_MS);
 	}
@@ -124,7 +133,7 @@ static int wait_engine(struct machine *m, struct wait *w, int64_t deadline, stru
 static int wait_ssh(struct machine *m, struct wait *w, int64_t deadline, struct error *err)
 {
 	while (net_check_banner(machine_ssh_host(m), machine_ssh_port(m), "SSH-",
-				earlier(deadline, clock_ms() + TRY_MAX_MS), err) < 0) {
+				earlier(deadline, clock_ms() + try_max_ms(w)), err) < 0) {
 		struct error why = ERROR_INIT;
 		int r = interrupt_check(&why);
 		if (r == 0)
