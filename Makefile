@@ -48,7 +48,7 @@ run: iso ## a container running in a machine of our own, from nothing
 	@tools/run
 
 ##@ Check
-test: bootstrap-test ## run the tests (SUITE=unit,image,machine,vm,media,virtualbox,long; SANITIZE=1)
+test: bootstrap-test ## run the tests (SUITE=unit,image,machine,vm,media,virtualbox,long,slow; SANITIZE=1)
 	@$(MAKE) $(if $(SANITIZE),programs,iso)
 	@tools/test $(suites)
 

@@ -37,9 +37,10 @@ int handover_over_ssh(const struct machine *m, enum provision_kind kind, struct 
 	if (r < 0)
 		return r;
 	log_info("(%s) Copying certs to the remote machine...", m->name);
-	struct remote_run run = {
-		.command = command, .input = tar.data, .input_len = tar.len, .timeout_ms = REMOTE_TIMEOUT_MS
-	};
+	struct remote_run run = { .command = command,
+				  .input = tar.data,
+				  .input_len = tar.len,
+				  .timeout_ms = wait_patiently(REMOTE_TIMEOUT_MS) };
 	r = remote_run(m, &run, err);
 	return r == -EPROTO && strstr(err->msg, "does not run Boot2Docker") ? -ENOTSUP : r;
 }

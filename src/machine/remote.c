@@ -9,16 +9,18 @@
 #include "lib/proc.h"
 #include "run.h"
 #include "store.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
+enum { CONNECT_TIMEOUT_MS = 10 * 1000 };
+
 // The user's ssh configuration must not change where we get to.
 static const char *const base_arguments[] = {
 	"-F", "/dev/null",
 	"-o", "ConnectionAttempts=3",
-	"-o", "ConnectTimeout=10",
 	"-o", "ControlMaster=no",
 	"-o", "ControlPath=none",
 	"-o", "LogLevel=ERROR",
@@ -74,6 +76,8 @@ void remote_options(const struct machine *m, struct strv *ret)
 	const char *key = key_path(m, default_key);
 
 	strv_push_all(ret, base_arguments);
+	strv_push(ret, "-o");
+	strv_pushf(ret, "ConnectTimeout=%d", wait_patiently(CONNECT_TIMEOUT_MS) / 1000);
 	add_host_key_options(m, ret);
 	if (!key)
 		return; // the user's own keys

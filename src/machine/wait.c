@@ -14,6 +14,7 @@
 #include "store.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 enum {
@@ -88,6 +89,17 @@ static int ready_timeout(void)
 	if (text && *text && number_parse_int(text, 1, READY_TIMEOUT_MAX_S, &seconds, &err) < 0)
 		log_warn("B2D_READY_TIMEOUT: %s; waiting %d s", err.msg, seconds);
 	return seconds;
+}
+
+int wait_patiently(int ms)
+{
+	const char *text = getenv("B2D_READY_TIMEOUT");
+	int seconds = 0;
+
+	if (!text || number_parse_int(text, 1, READY_TIMEOUT_MAX_S, &seconds, NULL) < 0 || seconds < READY_TIMEOUT_S)
+		return ms;
+	int64_t longer = (int64_t)ms * seconds / READY_TIMEOUT_S;
+	return longer > INT_MAX ? INT_MAX : (int)longer;
 }
 
 static int seconds_since(const struct wait *w)

@@ -21,6 +21,9 @@ void wait_begin(struct wait *w, const char *what);
 void wait_tick(struct wait *w); // call it some times a second
 void wait_end(struct wait *w); // removes the spinner
 
+// A timeout of this many milliseconds, longer where the user says by $B2D_READY_TIMEOUT that machines are slow here.
+int wait_patiently(int ms);
+
 // Waits until the machine's SSH answers, as machine_wait_ready does.
 int machine_wait_ssh(struct machine *m, struct error *err) MUST_CHECK;
 // Waits until the machine's engine answers over TLS and its SSH port does. Bounded; when it fails, the last lines of

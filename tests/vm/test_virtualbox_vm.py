@@ -71,7 +71,7 @@ def create(host):
                  '--virtualbox-disk-size', '3000', '--virtualbox-share-folder', f'{host.shared}:work', 'm')
     watch = Watch(host.console)
     with open(host.folder / 'start.log', 'w', encoding='utf-8') as log:
-        starting = host.start('start', 'm', stdout=log, B2D_READY_TIMEOUT=str(2 * HOUR))
+        starting = host.start('start', 'm', stdout=log)
         said = ''
         while starting.poll() is None:
             watch.look()
@@ -132,7 +132,7 @@ def save(host):
     (host.shared / 'while it slept').write_text('news')
     time.sleep(20)
     begun = time.monotonic()
-    host.command('start', 'm', timeout=HOUR, B2D_READY_TIMEOUT=str(HOUR))
+    host.command('start', 'm', timeout=HOUR)
     note(f'{time.monotonic() - begun:.0f} s until start was over')
     ssh(host, 'test $(cat /tmp/boot) = $(cat /proc/sys/kernel/random/boot_id) && kill -0 $(cat /tmp/sleeper)')
     equal(ssh(host, 'cat "/work/while it slept"').stdout, 'news', 'the share')
@@ -142,12 +142,10 @@ def save(host):
 @story.test('stop presses the power button, and the machine powers off in order', vital=True)
 def stop(host):
     begun = time.monotonic()
-    # A guest this slow may take longer than stop waits.
-    within(1200, 'it powers off', lambda: host.command('stop', 'm', status=None, timeout=120).returncode == 0)
+    host.command('stop', 'm', timeout=HOUR)
     note(f'{time.monotonic() - begun:.0f} s to power off')
     equal(host.info('m')['VMState'], 'poweroff', 'state')
-    log = (host.store / 'machines' / 'm' / 'm' / 'Logs' / 'VBox.log').read_text(errors='replace')
-    contains(log, 'ACPI: ', 'how it ended')
+    contains(host.console.read_text(errors='replace'), 'The system is going down: poweroff', 'console')
 
 
 @story.test('rm leaves nothing')
@@ -167,6 +165,7 @@ def main():
     if sys.argv[1:] != ['as-is']:
         host.iso = unpacked(host.iso, host.folder)
     host.console = host.store / 'machines' / 'm' / 'console.log'
+    host.environment['B2D_READY_TIMEOUT'] = str(2 * HOUR)
     host.shared = host.folder / 'shared'
     host.shared.mkdir()
     return story.run(host, lambda: host.console.read_text(errors='replace')[-3000:])

@@ -186,7 +186,8 @@ int virtualbox_start(struct machine *m, const char *provision, struct error *err
 // Asks the guest until its host-only card has an address.
 static int find_address(const struct machine *m, const char *mac, struct buf *ret, struct error *err)
 {
-	int64_t deadline = clock_ms() + ADDRESS_TIMEOUT_MS;
+	int patience = wait_patiently(ADDRESS_TIMEOUT_MS);
+	int64_t deadline = clock_ms() + patience;
 
 	for (;;) {
 		cleanup_buf struct buf addresses = BUF_INIT;
@@ -196,7 +197,7 @@ static int find_address(const struct machine *m, const char *mac, struct buf *re
 			return r;
 		r = remote_run(m,
 			       &(struct remote_run){ .command = "ip addr show",
-						     .timeout_ms = REMOTE_TIMEOUT_MS,
+						     .timeout_ms = wait_patiently(REMOTE_TIMEOUT_MS),
 						     .output = &addresses },
 			       &why);
 		if (r == 0 && address_of_mac(buf_str(&addresses), mac, ret))
@@ -205,8 +206,7 @@ static int find_address(const struct machine *m, const char *mac, struct buf *re
 			return error_say(err, ETIMEDOUT,
 					 "the host-only card of machine \"%s\" (MAC address %s) got no address within "
 					 "%d s%s%.300s; does another DHCP server, or none, answer on its network?",
-					 m->name, mac, ADDRESS_TIMEOUT_MS / 1000, r < 0 ? ": " : "",
-					 r < 0 ? why.msg : "");
+					 m->name, mac, patience / 1000, r < 0 ? ": " : "", r < 0 ? why.msg : "");
 		clock_sleep_ms(PAUSE_MS);
 	}
 }
@@ -270,7 +270,8 @@ static int wait_for_end(const struct machine *m, int64_t deadline, struct error 
 
 static int press_until_off(const struct machine *m, struct error *err)
 {
-	int64_t deadline = clock_ms() + STOP_TIMEOUT_MS;
+	int patience = wait_patiently(STOP_TIMEOUT_MS);
+	int64_t deadline = clock_ms() + patience;
 
 	while (clock_ms() < deadline) {
 		struct error ignored = ERROR_INIT; // it may be off by now: then wait_for_end sees it
@@ -283,7 +284,7 @@ static int press_until_off(const struct machine *m, struct error *err)
 	return error_say(err, ETIMEDOUT,
 			 "machine \"%s\" did not power off within %d s; look at %s/console.log, or end it with "
 			 "\"%s kill %s\"",
-			 m->name, STOP_TIMEOUT_MS / 1000, m->dir, m->ctx->program, m->name);
+			 m->name, patience / 1000, m->dir, m->ctx->program, m->name);
 }
 
 int virtualbox_stop(struct machine *m, struct error *err)
