@@ -203,8 +203,7 @@ static void the_table_of_people_becomes_six_files(void **state)
 	assert_string_equal(text_of(root, "/etc/passwd"),
 			    "root:x:0:0:root:/root:/bin/sh\ndock:x:1000:998:Dock Er:/home/dock:/bin/bash\n");
 	assert_string_equal(text_of(root, "/etc/group"), "root:x:0:\ndocker:x:998:dock\n");
-	assert_string_equal(text_of(root, "/etc/shadow"),
-			    "root:*::0:99999:7:::\ndock:$6$x$y::0:99999:7:::\n");
+	assert_string_equal(text_of(root, "/etc/shadow"), "root:*::0:99999:7:::\ndock:$6$x$y::0:99999:7:::\n");
 	assert_string_equal(text_of(root, "/etc/subuid"), "dock:165536:65536\n");
 	assert_ok(tree_lookup(root, "/etc/shadow", true, &shadow, &err), &err);
 	assert_int_equal(shadow->mode, 0600);
