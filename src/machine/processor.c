@@ -5,7 +5,7 @@
 #include "lib/buf.h"
 #include "lib/file.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { CPUINFO_MAX = 16 << 20, TICKS_PER_SECOND = 250 };
@@ -47,14 +47,17 @@ bool processor_virtualizes(const char *cpuinfo)
 unsigned long processor_loops_per_jiffy(const char *cpuinfo)
 {
 	cleanup_buf struct buf text = BUF_INIT;
-	double millions;
+	double millions = 0;
 
 	if (file_read(cpuinfo, CPUINFO_MAX, &text, NULL) < 0)
 		return 0;
 	const char *line = find_line(buf_str(&text), "bogomips\t");
+	const char *colon = line ? strchr(line, ':') : NULL;
 
+	if (colon)
+		millions = strtod(colon + 1, NULL);
 	// Slower than any x86 with a time stamp counter, or faster than one can be: not understood.
-	if (!line || sscanf(line, "bogomips\t: %lf", &millions) != 1 || !(millions >= 50 && millions <= 50000))
+	if (!(millions >= 50 && millions <= 50000))
 		return 0;
 	return (unsigned long)(millions * 1e6 / 2 / TICKS_PER_SECOND);
 }
