@@ -4,7 +4,6 @@
 tests/machine/virtualbox has from it, start, save, kill and rm of VMs that run from an empty disc, and the import of an old VM."""
 import json
 import socket
-import time
 
 from machine import run
 from tap import Skip, Story, contains, equal, finish, within
@@ -31,13 +30,6 @@ def start_without_guest(host, name, **extra):
 def port_of(host, name):
     config = json.loads((host.store / 'machines' / name / 'config.json').read_text())
     return config['Driver']['SSHPort']
-
-
-def save_settled(host):
-    """VirtualBox 7.2 sometimes fails to write the settings of a VM that it saves (E_ACCESSDENIED, an assertion of its own); seen
-    only with a VM that had run for a second or two."""
-    time.sleep(3)
-    host.command('save', 'm')
 
 
 def answers(port):
@@ -102,7 +94,7 @@ def network(host):
 
 @story.test('save, status, start from saved: the VM goes on where it was, and its network is not touched')
 def save(host):
-    save_settled(host)
+    host.command('save', 'm')
     equal([host.info('m')['VMState'], host.command('status', 'm').stdout], ['saved', 'Saved\n'], 'saved')
     contains(lines_of(host.command('stop', 'm', status=1)), 'is saved', 'stop of a saved one')
     result = start_without_guest(host, 'm')
@@ -114,7 +106,7 @@ def save(host):
 
 @story.test('a saved machine whose port was taken meanwhile gets another one')
 def saved_port(host):
-    save_settled(host)
+    host.command('save', 'm')
     port = port_of(host, 'm')
     with socket.create_server(('127.0.0.1', port)):
         start_without_guest(host, 'm')
@@ -166,7 +158,7 @@ def remove(host):
     host.command(*CREATE, '--virtualbox-boot2docker-url', host.iso, '--virtualbox-no-share', 'm')
     assert 'SharedFolderNameMachineMapping1' not in host.info('m'), 'a share'
     start_without_guest(host, 'm')
-    save_settled(host)
+    host.command('save', 'm')
     host.command('rm', '-y', 'm')
     equal([host.names(), list((host.store / 'machines').iterdir())], [[], []], 'what is left')
 
