@@ -2,10 +2,11 @@
 // What the host's processor can do; see processor.h.
 #include "processor.h"
 
+#include "lib/alloc.h"
 #include "lib/buf.h"
 #include "lib/file.h"
+#include "lib/number.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { CPUINFO_MAX = 16 << 20, TICKS_PER_SECOND = 250 };
@@ -47,17 +48,20 @@ bool processor_virtualizes(const char *cpuinfo)
 unsigned long processor_loops_per_jiffy(const char *cpuinfo)
 {
 	cleanup_buf struct buf text = BUF_INIT;
-	double millions = 0;
+	int millions = 0;
 
 	if (file_read(cpuinfo, CPUINFO_MAX, &text, NULL) < 0)
 		return 0;
 	const char *line = find_line(buf_str(&text), "bogomips\t");
-	const char *colon = line ? strchr(line, ':') : NULL;
-
-	if (colon)
-		millions = strtod(colon + 1, NULL);
-	// Slower than any x86 with a time stamp counter, or faster than one can be: not understood.
-	if (!(millions >= 50 && millions <= 50000))
+	if (!line)
 		return 0;
-	return (unsigned long)(millions * 1e6 / 2 / TICKS_PER_SECOND);
+	const char *value = line + strcspn(line, ":\n");
+	value += strspn(value, ": ");
+	cleanup_free char *digits =
+		xstrndup(value, strspn(value, "0123456789")); // the fraction is a tenth of a per mille
+
+	// Slower than any x86 with a time stamp counter, or faster than one can be: not understood.
+	if (number_parse_int(digits, 50, 50000, &millions, NULL) < 0)
+		return 0;
+	return (unsigned long)millions * (1000000 / 2 / TICKS_PER_SECOND);
 }
