@@ -57,8 +57,7 @@ unsigned long processor_loops_per_jiffy(const char *cpuinfo)
 		return 0;
 	const char *value = line + strcspn(line, ":\n");
 	value += strspn(value, ": ");
-	cleanup_free char *digits =
-		xstrndup(value, strspn(value, "0123456789")); // the fraction does not matter
+	cleanup_free char *digits = xstrndup(value, strspn(value, "0123456789")); // the fraction does not matter
 
 	// Slower than any x86 with a time stamp counter, or faster than one can be: not understood.
 	if (number_parse_int(digits, 50, 50000, &millions, NULL) < 0)
