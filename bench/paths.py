@@ -25,6 +25,7 @@ from machine import BUSYBOX, IMAGE  # noqa: E402
 from qemu import CD, KERNEL, Qemu  # noqa: E402
 
 ISO = ['-drive', f'file={IMAGE}/boot2docker.iso,format=raw,readonly=on,if=none,id=medium', *CD]
+PATIENCE_S = 120
 WAYS = {'kernel': KERNEL, 'ISO by BIOS': ISO}
 INIT = '#!/busybox sh\n/busybox mount -t proc proc /proc\nread up rest </proc/uptime\necho at-init $up\n/busybox poweroff -f\n'
 
@@ -45,6 +46,8 @@ def until_engine(way, disks):
         qemu.disks, qemu.memory = disks, 2048
         qemu.start(*WAYS[way])
         while not engine_answers(qemu.engine_port):
+            if time.monotonic() - qemu.began > PATIENCE_S:
+                sys.exit(f'{way}: the engine did not answer within {PATIENCE_S} s; the end of the console:\n{qemu.tail()}')
             time.sleep(0.1)
         took = time.monotonic() - qemu.began
         qemu.power_button()
