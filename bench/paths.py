@@ -22,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tests' / 'vm'))
 from machine import BUSYBOX, IMAGE  # noqa: E402
+from machines import asked_until_answered  # noqa: E402
 from qemu import CD, KERNEL, Qemu  # noqa: E402
 
 ISO = ['-drive', f'file={IMAGE}/boot2docker.iso,format=raw,readonly=on,if=none,id=medium', *CD]
@@ -45,10 +46,10 @@ def until_engine(way, disks):
     with Qemu() as qemu:
         qemu.disks, qemu.memory = disks, 2048
         qemu.start(*WAYS[way])
-        while not engine_answers(qemu.engine_port):
-            if time.monotonic() - qemu.began > PATIENCE_S:
-                sys.exit(f'{way}: the engine did not answer within {PATIENCE_S} s; the end of the console:\n{qemu.tail()}')
-            time.sleep(0.1)
+        try:
+            asked_until_answered(lambda: engine_answers(qemu.engine_port), PATIENCE_S)
+        except SystemExit as error:
+            sys.exit(f'{way}: {error}; the end of the console:\n{qemu.tail()}')
         took = time.monotonic() - qemu.began
         qemu.power_button()
         return took
