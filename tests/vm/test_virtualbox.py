@@ -45,7 +45,7 @@ def create(host):
     shared = host.folder / 'two words'
     shared.mkdir()
     result = host.command(*CREATE, '--virtualbox-boot2docker-url', host.iso, '--virtualbox-memory', '512', '--virtualbox-cpu-count',
-                          '2', '--virtualbox-disk-size', '3000', '--virtualbox-share-folder', f'{shared}:work', 'm')
+                          '2', '--virtualbox-disk-size', '3000', '--virtualbox-share-folder', f'{shared}:project', 'm')
     contains(lines_of(result), 'Creating VirtualBox VM...', 'create')
     info, folder = host.info('m'), host.store / 'machines' / 'm'
     for key, value in {'ostype': 'Linux 2.6 / 3.x / 4.x / 5.x (64-bit)', 'memory': '512', 'cpus': '2', 'firmware': 'BIOS',
@@ -53,12 +53,12 @@ def create(host):
                        'nictype1': '82540EM', 'cableconnected1': 'on', 'VMState': 'poweroff', 'storagecontrollername0': 'SATA',
                        'storagecontrollertype0': 'IntelAhci', 'SATA-0-0': str(folder / 'boot2docker.iso'),
                        'SATA-1-0': str(folder / 'disk.vmdk'), 'CfgFile': str(folder / 'm' / 'm.vbox'),
-                       'SharedFolderNameMachineMapping1': 'work', 'SharedFolderPathMachineMapping1': str(shared),
+                       'SharedFolderNameMachineMapping1': 'project', 'SharedFolderPathMachineMapping1': str(shared),
                        'uartmode1': f'file,{folder / "console.log"}'}.items():
         equal(info.get(key), value, key)
     for name in ('MountPrefix', 'MountDir'):
         equal(host.manage('guestproperty', 'get', 'm', f'/VirtualBox/GuestAdd/SharedFolders/{name}'), 'Value: /\n', name)
-    equal(host.manage('getextradata', 'm', 'VBoxInternal2/SharedFoldersEnableSymlinksCreate/work'), 'Value: 1\n', 'symlinks')
+    equal(host.manage('getextradata', 'm', 'VBoxInternal2/SharedFoldersEnableSymlinksCreate/project'), 'Value: 1\n', 'symlinks')
     contains((folder / 'm' / 'm.vbox').read_text(), 'autoMount="true"', 'the share')
     equal(host.command('status', 'm').stdout, 'Stopped\n', 'status')
 

@@ -68,7 +68,7 @@ class Watch:
             vital=True)
 def create(host):
     host.command('create', '-d', 'virtualbox', '--virtualbox-no-vtx-check', '--no-start', '--virtualbox-boot2docker-url', host.iso,
-                 '--virtualbox-disk-size', '3000', '--virtualbox-share-folder', f'{host.shared}:work', 'm')
+                 '--virtualbox-disk-size', '3000', '--virtualbox-share-folder', f'{host.shared}:project', 'm')
     watch = Watch(host.console)
     with open(host.folder / 'start.log', 'w', encoding='utf-8') as log:
         starting = host.start('start', 'm', stdout=log)
@@ -97,16 +97,16 @@ def engine(host):
 
 @story.test('the share is mounted by vboxsf where its name says; files and links go both ways')
 def share(host):
-    contains(ssh(host, 'grep /work /proc/mounts').stdout, 'work /work vboxsf ', 'mount')
+    contains(ssh(host, 'grep /project /proc/mounts').stdout, 'project /project vboxsf ', 'mount')
     content = os.urandom(200000).hex()
     (host.shared / 'from host').write_text(content)
-    equal(ssh(host, 'cat "/work/from host"').stdout, content, 'what the guest reads')
-    ssh(host, 'cp "/work/from host" /work/from-guest && mkdir /work/sub && echo hällo >/work/sub/ünïcode && '
-              'ln -s sub/ünïcode /work/link && sync')
+    equal(ssh(host, 'cat "/project/from host"').stdout, content, 'what the guest reads')
+    ssh(host, 'cp "/project/from host" /project/from-guest && mkdir /project/sub && echo hällo >/project/sub/ünïcode && '
+              'ln -s sub/ünïcode /project/link && sync')
     equal((host.shared / 'from-guest').read_text(), content, 'what the host reads')
     equal((host.shared / 'sub' / 'ünïcode').read_text(), 'hällo\n', 'a name beyond ASCII')
     equal(os.readlink(host.shared / 'link'), 'sub/ünïcode', 'link')
-    equal(ssh(host, 'stat -c %U /work/from-guest && rm /work/from-guest').stdout, 'docker\n', 'owner in the guest')
+    equal(ssh(host, 'stat -c %U /project/from-guest && rm /project/from-guest').stdout, 'docker\n', 'owner in the guest')
     assert not (host.shared / 'from-guest').exists(), 'the guest did not remove it'
 
 
@@ -135,7 +135,7 @@ def save(host):
     host.command('start', 'm', timeout=HOUR)
     note(f'{time.monotonic() - begun:.0f} s until start was over')
     ssh(host, 'test $(cat /tmp/boot) = $(cat /proc/sys/kernel/random/boot_id) && kill -0 $(cat /tmp/sleeper)')
-    equal(ssh(host, 'cat "/work/while it slept"').stdout, 'news', 'the share')
+    equal(ssh(host, 'cat "/project/while it slept"').stdout, 'news', 'the share')
     within(300, 'the clock is right', lambda: abs(int(ssh(host, 'date +%s').stdout) - time.time()) < 8, pause=5)
 
 
