@@ -12,7 +12,6 @@ from qemu import CD, Qemu, sha256
 from tap import Story, contains, equal, finish, note
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LISTS = ('packages.txt',)
 TAG = 'boot2docker-build'
 HOUR = 3600
 story = Story()
@@ -20,7 +19,7 @@ story = Story()
 
 def needed_packages():
     """What tools/bootstrap would install, so that a trial with an emulated processor is not spent on unpacking compilers."""
-    lines = [line.split('#')[0].split() for name in LISTS for line in (ROOT / 'tools' / name).read_text().splitlines()]
+    lines = [line.split('#')[0].split() for line in (ROOT / 'tools' / 'packages.txt').read_text().splitlines()]
     return ['make', *(words[0] for words in lines if words)]
 
 
@@ -32,7 +31,6 @@ def create(subject):
 @story.test('Debian\'s base image goes in without a registry, as doc/BUILD.md has it', vital=True)
 def base(subject):
     sources = run(ROOT / 'tools' / 'debian-sources', 'trixie').stdout
-    # The mirrors and their keys stay as sources of the image; within it any path of keys is the archive's own.
     with tempfile.TemporaryDirectory() as folder:
         tar = Path(folder) / 'base.tar'
         run('mmdebstrap', '--variant=minbase', '--include=' + ','.join(needed_packages()), 'trixie', tar, '-', input=sources,
