@@ -54,8 +54,8 @@ struct driver {
 	int (*state)(struct machine *m, int timeout_ms, enum machine_state *ret, struct error *err);
 	// Keeps the running machine's memory on the disk and ends its hypervisor; start goes on from there. NULL: cannot.
 	int (*save)(struct machine *m, struct error *err);
-	// What went wrong with a machine that does not run, in words ("QEMU crashed: …"); NULL (also as the function):
-	// nothing is known. The caller frees.
+	// What went wrong with a machine, in words: one that does not run ("QEMU crashed: …"), or one that does, in part; NULL (also
+	// as the function): nothing is known. The caller frees.
 	char *(*trouble)(const struct machine *m);
 	// Seconds since its hypervisor was started, for the boot that it is in now; -1: not known (it was saved since). NULL: never
 	// known.
@@ -106,7 +106,7 @@ enum { STATE_TIMEOUT_MS = 5 * 1000 };
 // The state, through the driver, bounded by STATE_TIMEOUT_MS. A machine whose driver we do not have: an error naming
 // it.
 int machine_get_state(struct machine *m, enum machine_state *ret, struct error *err) MUST_CHECK;
-// What went wrong with a machine that does not run, or NULL. The caller frees.
+// What went wrong with a machine that does not run, or does so in part; or NULL. The caller frees.
 char *machine_trouble(const struct machine *m);
 // 0 when it runs, else "Host is not running" (ESHUTDOWN).
 int machine_require_running(struct machine *m, struct error *err) MUST_CHECK;

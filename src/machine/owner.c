@@ -10,12 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DOCKER_UID = 1000, DOCKER_GID = 50 };
-
 void owner_plan(uid_t uid, gid_t gid, struct owner *ret)
 {
-	snprintf(ret->uid_map, sizeof(ret->uid_map), "%d %u 1\n", DOCKER_UID, (unsigned)uid);
-	snprintf(ret->gid_map, sizeof(ret->gid_map), "%d %u 1\n", DOCKER_GID, (unsigned)gid);
+	snprintf(ret->uid_map, sizeof(ret->uid_map), "%d %u 1\n", OWNER_DOCKER_UID, (unsigned)uid);
+	snprintf(ret->gid_map, sizeof(ret->gid_map), "%d %u 1\n", OWNER_DOCKER_GID, (unsigned)gid);
 }
 
 // Async-signal-safe.
@@ -56,5 +54,5 @@ bool owner_allowed(void)
 
 bool owner_matters(uid_t uid)
 {
-	return uid != 0 && uid != DOCKER_UID;
+	return uid != 0 && uid != OWNER_DOCKER_UID;
 }

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+enum { OWNER_DOCKER_UID = 1000, OWNER_DOCKER_GID = 50 };
+
 // The files of one user and one group of this host are the guest's user docker's.
 struct owner {
 	char uid_map[32], gid_map[32];

@@ -271,6 +271,67 @@ static void test_qemu_command_line(void **state)
 	assert_false(strv_contains(&argv, "-fw_cfg"));
 }
 
+static char *words_of(bool is_new, struct virtiofsd_user user)
+{
+	struct virtiofsd v = { .program = (char *)"v", .is_new = is_new };
+	cleanup_strv struct strv argv = STRV_INIT;
+	cleanup_buf struct buf line = BUF_INIT;
+
+	qemu_virtiofsd_command(&v, "/a, \\b", &user, &argv);
+	for (size_t i = 0; i < argv.count; i++)
+		buf_printf(&line, "%s|", argv.items[i]);
+	return buf_steal(&line);
+}
+
+static void test_virtiofsd_command_line(void **state)
+{
+	struct virtiofsd_user root = { .uid = 0, .has_namespaces = true }, user = { .uid = 501, .gid = 20 },
+			      odd = { .uid = 1000, .gid = 0, .has_namespaces = true };
+	cleanup_free char *older = words_of(false, root);
+	cleanup_free char *newer = words_of(true, root);
+	cleanup_free char *of_user = words_of(true, user);
+	cleanup_free char *of_odd = words_of(true, odd);
+
+	(void)state;
+	assert_string_equal(older, "v|--fd=200|-o|source=/a\\, \\\\b|");
+	assert_string_equal(newer, "v|--fd=200|--shared-dir=/a, \\b|");
+	assert_string_equal(of_user,
+			    "v|--fd=200|--shared-dir=/a, \\b|--sandbox=none|"
+			    "--translate-uid|squash-guest:0:501:4294967295|--translate-uid|host:501:1000:1|"
+			    "--translate-uid|squash-host:0:65534:501|--translate-uid|squash-host:502:65534:4294966793|"
+			    "--translate-gid|squash-guest:0:20:4294967295|--translate-gid|host:20:50:1|"
+			    "--translate-gid|squash-host:0:65534:20|--translate-gid|squash-host:21:65534:4294967274|");
+	assert_contains(of_odd, "|--sandbox=namespace|--translate-uid|squash-guest:0:1000:4294967295|");
+	assert_contains(of_odd, "|--translate-gid|host:0:50:1|--translate-gid|squash-host:1:65534:4294967294|");
+}
+
+static char *essence_of(const struct machine *m, bool incoming)
+{
+	cleanup_strv struct strv argv = STRV_INIT, essence = STRV_INIT;
+	cleanup_buf struct buf line = BUF_INIT;
+
+	qemu_command(m, &(struct qemu_how){ .accelerator = "kvm", .incoming = incoming }, &argv);
+	qemu_essence(&argv, &essence);
+	for (size_t i = 0; i < essence.count; i++)
+		buf_printf(&line, "%s|", essence.items[i]);
+	return buf_steal(&line);
+}
+
+static void test_a_saved_machine_has_its_ports_and_no_virtiofs(void **state)
+{
+	struct context ctx = { .program = "boot2docker", .storage_path = (char *)"/store" };
+	cleanup_machine struct machine *m = machine_new(&ctx, "m");
+
+	(void)state;
+	json_put(m->config, "Driver.ShareType", json_string("virtiofs"));
+	json_put(m->config, "Driver.Shares", json_pack("[{s:s,s:s}]", "Path", "/usr", "Name", "x"));
+	cleanup_free char *booted = essence_of(m, false);
+	cleanup_free char *resumed = essence_of(m, true);
+	assert_string_equal(booted, resumed);
+	assert_contains(booted, "|-device|pcie-root-port,id=port0,chassis=1,slot=1|");
+	assert_null(strstr(booted, "vhost-user-fs-pci"));
+}
+
 static void test_panics_of_the_console(void **state)
 {
 	static const struct {
@@ -355,6 +416,8 @@ int main(void)
 		cmocka_unit_test(test_unknown_shells_are_taken_as_sh),
 		cmocka_unit_test(test_panics_of_the_console),
 		cmocka_unit_test(test_qemu_command_line),
+		cmocka_unit_test(test_virtiofsd_command_line),
+		cmocka_unit_test(test_a_saved_machine_has_its_ports_and_no_virtiofs),
 		cmocka_unit_test(test_our_files_are_dockers),
 	};
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from store import Store, alive
+from store import Fakes, Store, alive
 from tap import Story, contains, equal, finish, note, within
 
 story = Story()
@@ -207,6 +207,151 @@ def save_shares(store):
     store.run('restart', 'sharing', **path)
     equal(log.read_text(), '', 'what a start from the disk says')
     store.run('rm', '-y', 'sharing')
+
+
+def servers(folder):
+    """The processes of virtiofsd that serve a folder, with their words."""
+    found = {}
+    for path in Path('/proc').glob('[0-9]*/cmdline'):
+        with contextlib.suppress(OSError):
+            words = path.read_text().split('\0')
+            if f'--shared-dir={folder}' in words or f'source={folder}' in words:
+                found[int(path.parent.name)] = words
+    return found
+
+
+class Virtiofs:
+    """A folder to share, and the environment in which its virtiofsd and the guest's shell are fakes."""
+
+    def __init__(self, store):
+        self.folder = store.folder / 'shared, all'
+        self.folder.mkdir(exist_ok=True)
+        programs = store.folder / 'with-virtiofsd'
+        if not programs.exists():
+            programs.mkdir()
+            (programs / 'virtiofsd').symlink_to(Path(__file__).resolve().parent / 'fake-virtiofsd')
+            (programs / 'ssh').write_text(f'#!/bin/sh\ncat >>{store.folder}/ssh.log\n')
+            (programs / 'ssh').chmod(0o755)
+        self.extra = {'PATH': f'{programs}:{os.environ["PATH"]}'}
+        self.flags = ('--qemu-share-type', 'virtiofs', '--qemu-share', f'{self.folder}:/a, b')
+
+    def gone(self):
+        within(5, 'its virtiofsd ends', lambda: not servers(self.folder))
+
+
+@story.test('shares by virtiofs: a virtiofsd each, over a connection without a name, and the memory is shared')
+def virtiofs(store):
+    own = Virtiofs(store)
+    store.run('create', *own.flags, 'fast', **own.extra)
+    equal(store.config('fast')['Driver']['ShareType'], 'virtiofs', 'type in config.json')
+    arguments = Path(f'/proc/{store.pid("fast")}/cmdline').read_text()
+    for part in ('\0-object\0memory-backend-memfd,id=memory,size=1024M,share=on\0-machine\0memory-backend=memory\0',
+                 '\0-device\0pcie-root-port,id=port0,chassis=1,slot=1\0-chardev\0socket,id=share0,fd=200\0-device\0'
+                 'vhost-user-fs-pci,id=fs0,bus=port0,chardev=share0,queue-size=1024,tag=a,, b\0'):
+        contains(arguments, part, 'command line of QEMU')
+    equal(shares_in(arguments), {}, 'shares by 9p')
+    equal(len(servers(own.folder)), 1, 'processes of virtiofsd')
+    equal([path.name for path in store.machine('fast').glob('*') if path.name.startswith('virtiofs')], ['virtiofsd.log'], 'files')
+    equal(oct((store.machine('fast') / 'virtiofsd.log').stat().st_mode & 0o777), '0o600', 'mode of its log')
+
+
+@story.test('a virtiofsd lives as long as its QEMU: stop, start, a killed QEMU, rm')
+def virtiofs_life(store):
+    own = Virtiofs(store)
+    store.run('stop', 'fast', **own.extra)
+    own.gone()
+    store.run('start', 'fast', FAKE_VIRTIOFSD='older', **own.extra)
+    escaped = str(own.folder).replace(',', '\\,')
+    equal([words[-3:-1] for words in servers(escaped).values()], [['-o', f'source={escaped}']], 'the older one\'s words')
+    os.kill(store.pid('fast'), signal.SIGKILL)
+    within(5, 'the older one ends', lambda: not servers(escaped))
+    store.run('start', 'fast', **own.extra)
+    store.run('rm', '-y', 'fast', **own.extra)
+    own.gone()
+
+
+@story.test('create that fails or is interrupted leaves no virtiofsd; what one said that failed is in the error')
+def virtiofs_fails(store):
+    own = Virtiofs(store)
+    said = store.error('create', *own.flags, 'fast', FAKE_VIRTIOFSD='fail', **own.extra)
+    contains(said, f'virtiofsd, which serves {own.folder}: the folder is on fire', 'create')
+    said = store.error('create', *own.flags, 'fast', FAKE_QEMU='fail', **own.extra)
+    contains(said, 'cannot do that here', 'create')
+    own.gone()
+    process = store.start('create', *own.flags, 'fast', FAKE_QEMU='silent-engine', **own.extra)
+    within(10, 'a virtiofsd', lambda: servers(own.folder))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    own.gone()
+    assert not store.machine('fast').exists(), 'something is left of the machine'
+
+
+@story.test('without a virtiofsd that works, and of another type, nothing is made, and what to do is said')
+def virtiofs_refused(store):
+    own = Virtiofs(store)
+    programs = store.folder / 'with-nonsense'
+    programs.mkdir()
+    (programs / 'virtiofsd').symlink_to('/bin/true')
+    contains(store.error('create', '--qemu-share-type', 'nfs', 'fast', status=3), '--qemu-share-type nfs: there are 9p and virtiofs', 'nfs')
+    if not any(os.path.exists(path) for path in ('/usr/libexec/virtiofsd', '/usr/lib/virtiofsd', '/usr/lib/qemu/virtiofsd')):
+        said = store.error('create', *own.flags, 'fast', status=3, PATH=f'{programs}:{os.environ["PATH"]}')
+        contains(said, 'is no virtiofsd; install virtiofsd', 'create')
+        contains(said, '--qemu-share-type 9p', 'create')
+    store.run('create', '--qemu-share-type', 'virtiofs', '--qemu-share', 'none', 'fast', PATH=f'{programs}:{os.environ["PATH"]}')
+    store.run('rm', '-y', 'fast')
+
+
+@story.test('a machine with virtiofs is saved without its devices and gets them back, also after a start that was killed')
+def virtiofs_saved(store):
+    own = Virtiofs(store)
+    log = store.folder / 'ssh.log'
+    store.run('create', *own.flags, 'fast', **own.extra)
+    log.write_text('')
+    said = store.error('save', 'fast', FAKE_QEMU='', PATH=f'{Fakes(store, "ssh").path}')
+    contains(said, 'cannot be saved while a shared folder is in use', 'save that the guest refuses')
+    equal(len(servers(own.folder)), 1, 'processes of virtiofsd')
+    store.run('save', 'fast', **own.extra)
+    contains(log.read_text(), 'umount -a -t 9p,virtiofs', 'what save says')
+    own.gone()
+    log.write_text('')
+    store.run('start', 'fast', **own.extra)
+    assert '-incoming' in Path(f'/proc/{store.pid("fast")}/cmdline').read_text().split('\0'), 'it was booted'
+    contains(log.read_text(), 'mount -a -T', 'what start says')
+    equal(len(servers(own.folder)), 1, 'processes of virtiofsd')
+    store.run('save', 'fast', **own.extra)  # of one that was resumed
+    said = store.error('start', 'fast', FAKE_VIRTIOFSD='fail', **own.extra)
+    contains(said, f'virtiofsd, which serves {own.folder}: the folder is on fire', 'start')
+    equal(store.out('status', 'fast'), 'Running\n', 'status')
+    store.run('start', 'fast', **own.extra)
+    equal(len(servers(own.folder)), 1, 'processes of virtiofsd')
+
+
+@story.test('a virtiofsd that ends while its machine runs is told of by status and doctor')
+def virtiofs_dead(store):
+    own = Virtiofs(store)
+    equal(store.run('status', 'fast').stderr, '', 'stderr of status')
+    os.kill(next(iter(servers(own.folder))), signal.SIGKILL)
+    own.gone()
+    said = store.run('status', 'fast')
+    equal(said.stdout, 'Running\n', 'status')
+    contains(said.stderr, f'the virtiofsd that serves {own.folder} has ended', 'stderr of status')
+    contains(said.stderr, 'restart fast', 'stderr of status')
+    contains(store.run('doctor', 'fast', program='boot2docker', status=1, **own.extra).stdout, 'has ended', 'doctor')
+    store.run('restart', 'fast', **own.extra)
+    equal(store.run('status', 'fast').stderr, '', 'stderr of status')
+
+
+@story.test('a machine that knows no type of shares, as older ones are, has them by 9p')
+def older_shares(store):
+    own = Virtiofs(store)
+    store.run('stop', 'fast')
+    config = store.config('fast')
+    del config['Driver']['ShareType']
+    (store.machine('fast') / 'config.json').write_text(json.dumps(config))
+    store.run('start', 'fast', **own.extra)
+    equal(shares_in(Path(f'/proc/{store.pid("fast")}/cmdline').read_text()), {str(own.folder): 'a, b'}, 'shares by 9p')
+    equal(servers(own.folder), {}, 'processes of virtiofsd')
+    store.run('rm', '-y', 'fast')
 
 
 @story.test('boot-chart draws what the guest tells, and how long QEMU was there before; nonsense is named')

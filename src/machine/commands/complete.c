@@ -18,6 +18,7 @@ static const struct choices {
 	{ "shell", { "bash", "zsh", "fish", "sh", "powershell", "cmd", "tcsh", "emacs" } },
 	{ "filter", { "driver=", "label=", "name=", "state=", "swarm=" } },
 	{ "qemu-network", { "user" } },
+	{ "qemu-share-type", { "9p", "virtiofs" } },
 	{ "virtualbox-ui-type", { "headless", "gui", "sdl", "separate" } },
 	{ "virtualbox-hostonly-nicpromisc", { "deny", "allow-vms", "allow-all" } },
 	{ "virtualbox-nat-nictype", { "82540EM", "Am79C973", "virtio" } },

@@ -16,7 +16,8 @@ static int run(const struct context *ctx, void *options, const struct strv *oper
 		r = machine_get_state(m, &state, err);
 	if (r == 0)
 		printf("%s\n", machine_state_name(state));
-	cleanup_free char *trouble = r == 0 && state == STATE_STOPPED ? machine_trouble(m) : NULL;
+	cleanup_free char *trouble =
+		r == 0 && (state == STATE_STOPPED || state == STATE_RUNNING) ? machine_trouble(m) : NULL;
 	if (trouble)
 		fprintf(stderr, "%s\n", trouble);
 	return r;

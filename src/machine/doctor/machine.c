@@ -163,6 +163,9 @@ void doctor_machine(struct machine *m, struct report *r)
 		look_at_ports(m, r);
 	if (state != STATE_RUNNING)
 		return;
+	cleanup_free char *trouble = machine_trouble(m);
+	if (trouble)
+		report_line(r, FINDING_WRONG, "shares", "%s", trouble);
 	look_at_engine(m, r);
 	if (m->driver->start) // else nobody of ours is there
 		look_inside(m, r);

@@ -66,13 +66,16 @@ static bool has_display(const struct machine *m)
 
 static void add_processor(const struct machine *m, const char *accelerator, bool emulated, struct strv *argv)
 {
+	int memory = (int)json_int_at(m->config, "Driver.Memory", 1024);
+
 	add(argv, "-machine", "q35");
 	add(argv, "-accel", accelerator);
 	add(argv, "-cpu", emulated ? "max" : "host");
 	strv_push(argv, "-smp");
 	strv_pushf(argv, "%d", cpu_count(m));
 	strv_push(argv, "-m");
-	strv_pushf(argv, "%d", (int)json_int_at(m->config, "Driver.Memory", 1024));
+	strv_pushf(argv, "%d", memory);
+	qemu_virtiofs_memory_command(m, memory, argv);
 }
 
 // QEMU's small firmware for a kernel that is handed over, in the data folder beside `program`; NULL where there is none.
@@ -198,7 +201,7 @@ void qemu_command(const struct machine *m, const struct qemu_how *how, struct st
 	// Memory that the guest has freed goes back to the host, and is not saved with the machine.
 	add(ret, "-device", "virtio-balloon-pci,free-page-reporting=on");
 	add_consoles(m, ret);
-	qemu_shares_command(m, ret);
+	qemu_shares_command(m, !how->incoming, ret);
 	if (how->provision) {
 		cleanup_free char *file = qemu_escaped(how->provision);
 		strv_push(ret, "-fw_cfg");
@@ -224,7 +227,8 @@ void qemu_essence(const struct strv *argv, struct strv *ret)
 	for (size_t i = first; i < argv->count; i++) {
 		const char *word = argv->items[i];
 		const char *value = i + 1 < argv->count ? argv->items[i + 1] : "";
-		if (strcmp(word, "-incoming") == 0 || (strcmp(word, "-fw_cfg") == 0 && starts_with(value, PROVISION)))
+		if (strcmp(word, "-incoming") == 0 || (strcmp(word, "-fw_cfg") == 0 && starts_with(value, PROVISION)) ||
+		    qemu_virtiofs_is_plugged(word, value))
 			i++;
 		else if (starts_with(word, QEMU_USER_NETWORK))
 			strv_push(ret, QEMU_USER_NETWORK);

@@ -43,6 +43,8 @@ const struct option_row qemu_options_rows[] = {
 	{ "qemu-share", 0, OPTION_LIST, FIELD(share), "QEMU_SHARE", .argument = "DIR[:NAME]",
 	  .help = "Folder of this host that the machine sees at its own path, or at /NAME; \"none\" for nothing "
 		  "(default: the home folder)" },
+	{ "qemu-share-type", 0, OPTION_STRING, FIELD(share_type), "QEMU_SHARE_TYPE", "9p", "NAME",
+	  "What serves the shares: 9p, which is QEMU itself, or virtiofs, which needs virtiofsd" },
 	{ "qemu-ssh-port", 0, OPTION_INT, FIELD(ssh_port), "QEMU_SSH_PORT", "0", "PORT",
 	  "Port of 127.0.0.1 for SSH (0: a free one)", 0, PORT_MAX },
 	{ "qemu-docker-port", 0, OPTION_INT, FIELD(docker_port), "QEMU_DOCKER_PORT", "0", "PORT",
@@ -53,8 +55,12 @@ const struct option_row qemu_options_rows[] = {
 static int check_shares(const struct qemu_options *q, struct error *err)
 {
 	cleanup_json json_t *shares = NULL;
+	bool virtiofs = strcmp(q->share_type, "virtiofs") == 0;
 
-	return qemu_shares_parse(&q->share, &shares, err);
+	if (!virtiofs && strcmp(q->share_type, "9p") != 0)
+		return error_say(err, EINVAL, "--qemu-share-type %s: there are 9p and virtiofs", q->share_type);
+	int r = qemu_shares_parse(&q->share, &shares, err);
+	return r == 0 && virtiofs && json_array_size(shares) ? qemu_virtiofs_check(err) : r;
 }
 
 static int check(const struct context *ctx, const struct create_options *o, struct error *err)
@@ -93,6 +99,7 @@ static void configure(struct machine *m, const struct create_options *o)
 
 	if (qemu_shares_parse(&q->share, &shares, NULL) == 0) // check has seen that it is
 		json_object_set_new(driver, "Shares", shares);
+	json_object_set_new(driver, "ShareType", json_text(q->share_type));
 	json_object_set_new(driver, "SSHPort", json_integer(q->ssh_port));
 	json_object_set_new(driver, "EnginePort", json_integer(q->docker_port));
 	json_object_set_new(driver, "Memory", json_integer(q->memory));

@@ -32,7 +32,15 @@ char *qemu_escaped(const char *value);
 // The value of Driver.Shares from the flags --qemu-share; none given: the home folder. The caller decrefs.
 int qemu_shares_parse(const struct strv *given, json_t **ret, struct error *err) MUST_CHECK;
 bool qemu_has_shares(const struct machine *m);
-void qemu_shares_command(const struct machine *m, struct strv *argv);
+enum { SHARES_MAX = 64 };
+size_t qemu_shares_count(const struct machine *m);
+// The folder of the share of that number, which may be gone by now: borrowed from config.json.
+const char *qemu_share_path(const struct machine *m, size_t share);
+bool qemu_share_is_there(const struct machine *m, size_t share);
+// Its mount tag. The caller frees.
+char *qemu_share_tag(const struct machine *m, size_t share);
+// `plugged`: virtiofs has its servers; see there.
+void qemu_shares_command(const struct machine *m, bool plugged, struct strv *argv);
 // Before QEMU is started: writes what the command line names; warns of folders that are gone.
 int qemu_shares_prepare(const struct machine *m, struct error *err) MUST_CHECK;
 // Before the machine is saved: the guest lets go of its shares. EBUSY, naming the containers, when it cannot.
@@ -41,6 +49,51 @@ int qemu_shares_release(const struct machine *m, struct error *err) MUST_CHECK;
 int qemu_shares_restore(const struct machine *m, struct error *err) MUST_CHECK;
 // The guest has them mounted: it was booted.
 void qemu_shares_forget(const struct machine *m);
+
+// --- virtiofs.c --- Shares that virtiofsd serves instead of QEMU. All of these do nothing on a machine whose shares are 9p.
+struct qemu_server {
+	size_t share;
+	pid_t pid;
+	int connection; // what QEMU gets of it; -1: it has it
+};
+struct qemu_servers {
+	size_t count;
+	struct qemu_server list[SHARES_MAX];
+};
+struct virtiofsd {
+	char *program;
+	bool is_new; // the one in Rust
+};
+struct virtiofsd_user {
+	uid_t uid; // who runs it
+	gid_t gid;
+	bool has_namespaces; // may have user namespaces
+};
+bool qemu_uses_virtiofs(const struct machine *m);
+// Before anything is made: is there a virtiofsd that we can run? Else what to do.
+int qemu_virtiofs_check(struct error *err) MUST_CHECK;
+void qemu_virtiofsd_command(const struct virtiofsd *v, const char *path, const struct virtiofsd_user *user,
+			    struct strv *ret);
+// Starts the servers for a QEMU that is to be started. Each ends when its connection is closed.
+int qemu_virtiofs_start(const struct machine *m, struct qemu_servers *ret, struct error *err) MUST_CHECK;
+// In the child that becomes QEMU: gives it the connections by the numbers of its command line.
+void qemu_virtiofs_inherit(const struct qemu_servers *s);
+// QEMU has the connections.
+void qemu_virtiofs_let_go(struct qemu_servers *s);
+// There is no QEMU: ends the servers. What one said that failed is added to the error.
+void qemu_virtiofs_end(const struct machine *m, struct qemu_servers *s, struct error *err);
+// The guest's memory, which its servers share.
+void qemu_virtiofs_memory_command(const struct machine *m, int megabytes, struct strv *argv);
+// The port of a share, and what is plugged in there.
+void qemu_virtiofs_command(size_t share, const char *tag, bool plugged, struct strv *argv);
+// Is that an option for what is plugged in?
+bool qemu_virtiofs_is_plugged(const char *option, const char *value);
+// The guest has unmounted its shares: takes away their devices, so that the machine can be saved.
+int qemu_virtiofs_unplug(const struct machine *m, struct error *err) MUST_CHECK;
+// Gives the devices back that are missing.
+int qemu_virtiofs_plug(const struct machine *m, struct error *err) MUST_CHECK;
+// In words, of a machine that runs: a share's server has ended. NULL: none. The caller frees.
+char *qemu_virtiofs_trouble(const struct machine *m);
 
 // --- network.c ---
 struct qemu_options;
@@ -79,6 +132,8 @@ void qemu_process_forget(const struct machine *m);
 int qemu_launch(struct machine *m, const struct qemu_how *how, struct qmp *q, struct error *err) MUST_CHECK;
 // The last line of its log, or NULL. The caller frees.
 char *qemu_last_words(const struct machine *m);
+// The same of another log in the machine's folder.
+char *qemu_last_line(const struct machine *m, const char *file);
 
 // --- saved.c ---
 bool qemu_is_saved(const struct machine *m);
@@ -101,6 +156,7 @@ int qemu_ready(struct machine *m, struct error *err) MUST_CHECK;
 int qemu_stop(struct machine *m, struct error *err) MUST_CHECK;
 int qemu_kill(struct machine *m, struct error *err) MUST_CHECK;
 int qemu_state(struct machine *m, int timeout_ms, enum machine_state *ret, struct error *err) MUST_CHECK;
-// What went wrong with a machine that does not run: how its last QEMU ended; NULL: nothing. The caller frees.
+// What went wrong: how the last QEMU ended of a machine that does not run, or what hangs in one that does; NULL: nothing. The caller
+// frees.
 char *qemu_trouble(const struct machine *m);
 char *qemu_console_path(const struct machine *m);

@@ -26,9 +26,9 @@
 
 enum { START_TRIES = 8, START_TIMEOUT_MS = 60 * 1000, GREETING_MS = 1000, PAUSE_MS = 3, LOG_MAX = 1 << 20 };
 
-char *qemu_last_words(const struct machine *m)
+char *qemu_last_line(const struct machine *m, const char *file)
 {
-	cleanup_free char *path = machine_path(m, "qemu.log");
+	cleanup_free char *path = machine_path(m, file);
 	cleanup_buf struct buf text = BUF_INIT;
 
 	if (file_read(path, LOG_MAX, &text, NULL) < 0 || !text.len)
@@ -36,6 +36,11 @@ char *qemu_last_words(const struct machine *m)
 	buf_trim_end(&text);
 	const char *newline = strrchr(buf_str(&text), '\n');
 	return xstrdup(newline ? newline + 1 : buf_str(&text));
+}
+
+char *qemu_last_words(const struct machine *m)
+{
+	return qemu_last_line(m, "qemu.log");
 }
 
 // The process has ended before it was set up.
@@ -81,6 +86,7 @@ struct child {
 	int pid_fd;
 	pid_t parent;
 	const struct owner *owner; // NULL: files keep the host's numbers
+	const struct qemu_servers *servers;
 };
 
 // In the child, before it becomes QEMU: only async-signal-safe calls.
@@ -98,20 +104,23 @@ static void prepare_child(void *arg)
 		_exit(1);
 	if (child->owner && owner_enter(child->owner) < 0)
 		_exit(1);
+	qemu_virtiofs_inherit(child->servers);
 }
 
-// The helper of bridges is a set-uid program.
+// The helper of bridges is a set-uid program. virtiofsd translates by itself.
 static bool maps_owner(const struct machine *m)
 {
-	return qemu_has_shares(m) && !qemu_has_own_address(m) && owner_matters(geteuid()) && owner_allowed();
+	return qemu_has_shares(m) && !qemu_uses_virtiofs(m) && !qemu_has_own_address(m) && owner_matters(geteuid()) &&
+	       owner_allowed();
 }
 
-static int spawn(const struct machine *m, const struct qemu_how *how, int log, struct error *err)
+static int spawn(const struct machine *m, const struct qemu_how *how, const struct qemu_servers *servers, int log,
+		 struct error *err)
 {
 	cleanup_free char *pid_file = machine_path(m, "qemu.pid");
 	cleanup_strv struct strv argv = STRV_INIT;
 	cleanup_close int pid_fd = open(pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	struct child child = { .pid_fd = pid_fd, .parent = getpid() };
+	struct child child = { .pid_fd = pid_fd, .parent = getpid(), .servers = servers };
 	struct owner owner;
 
 	if (pid_fd < 0)
@@ -147,6 +156,7 @@ static int launch_once(const struct machine *m, const struct qemu_how *how, stru
 {
 	cleanup_free char *socket = machine_path(m, "qmp.sock");
 	cleanup_free char *log_path = machine_path(m, "qemu.log");
+	struct qemu_servers servers = { .count = 0 };
 	int r = file_unlink(socket, err); // of one that crashed
 
 	if (r < 0)
@@ -154,12 +164,16 @@ static int launch_once(const struct machine *m, const struct qemu_how *how, stru
 	cleanup_close int log = open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	if (log < 0)
 		return error_set(err, errno, "open %s", log_path);
-	pid_t pid = spawn(m, how, log, err);
+	r = how->incoming ? 0 : qemu_virtiofs_start(m, &servers, err);
+	pid_t pid = r < 0 ? r : spawn(m, how, &servers, log, err);
+	qemu_virtiofs_let_go(&servers);
 	r = pid < 0 ? pid : wait_for_greeting(m, &pid, q, err);
 	if (r < 0 && pid > 0)
 		end_child(pid);
-	if (r < 0)
+	if (r < 0) {
+		qemu_virtiofs_end(m, &servers, err);
 		qemu_process_forget(m);
+	}
 	return r;
 }
 

@@ -95,7 +95,9 @@ char *qemu_trouble(const struct machine *m)
 	struct stat st;
 	struct timespec now, up;
 
-	if (qemu_process_find(m, &pidfd, NULL) || stat(pid_file, &st) < 0)
+	if (qemu_process_find(m, &pidfd, NULL))
+		return qemu_virtiofs_trouble(m);
+	if (stat(pid_file, &st) < 0)
 		return NULL;
 	clock_gettime(CLOCK_REALTIME, &now);
 	clock_gettime(CLOCK_BOOTTIME, &up);

@@ -344,11 +344,11 @@ int qemu_save(struct machine *m, struct error *err)
 	if (found <= 0)
 		return found < 0 ? found : error_say(err, ESHUTDOWN, "machine \"%s\" does not run", m->name);
 	int r = check_space(m, err);
-	if (r == 0)
-		r = qemu_shares_release(m, err);
 	if (r < 0)
 		return r;
-	r = qmp_open(&q, socket, QMP_TIMEOUT_MS, err);
+	r = qemu_shares_release(m, err);
+	if (r == 0)
+		r = qmp_open(&q, socket, QMP_TIMEOUT_MS, err);
 	if (r == 0)
 		r = save_and_quit(m, pidfd, &q, err);
 	if (r < 0 && qemu_shares_restore(m, &why) < 0)

@@ -6,8 +6,10 @@
 // whatever it believes itself to be, and nothing here needs root. The guest sees that user's files as docker's (../owner.h). A name too long for a mount tag goes into a file that
 // QEMU hands to the guest (HACKING.md, "What the host hands to a machine").
 //
-// QEMU does not save a machine that has a 9p share mounted: what the guest holds open lives in QEMU alone. So `save`
-// has the guest unmount its shares first, and `start` has them mounted again. A container that was given a part of a
+// Or a virtiofsd serves them; see virtiofs.c.
+//
+// QEMU does not save a machine that has a 9p share mounted: what the guest holds open lives in QEMU alone; nor one with a device of
+// virtiofs. So `save` has the guest unmount its shares first, and `start` has them mounted again. A container that was given a part of a
 // share keeps it mounted; then the machine cannot be saved, and the error names the container.
 #include "internal.h"
 
@@ -22,7 +24,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { SHARES_MAX = 64, NAME_LEN_MAX = 4000, TAG_LEN_MAX = 31, REMOTE_TIMEOUT_MS = 60 * 1000 };
+enum { NAME_LEN_MAX = 4000, TAG_LEN_MAX = 31, REMOTE_TIMEOUT_MS = 60 * 1000 };
 
 // --- the flag ---
 
@@ -187,27 +189,53 @@ static char *tag_of(const char *name, size_t i)
 	return strlen(name) <= TAG_LEN_MAX ? xstrdup(name) : xasprintf("b2d.share.%zu", i);
 }
 
-void qemu_shares_command(const struct machine *m, struct strv *argv)
+size_t qemu_shares_count(const struct machine *m)
+{
+	size_t count = json_array_size(shares_of(m));
+
+	return count < SHARES_MAX ? count : SHARES_MAX;
+}
+
+const char *qemu_share_path(const struct machine *m, size_t share)
+{
+	return json_str_at(json_array_get(shares_of(m), share), "Path", "");
+}
+
+bool qemu_share_is_there(const struct machine *m, size_t share)
+{
+	return is_folder(qemu_share_path(m, share));
+}
+
+char *qemu_share_tag(const struct machine *m, size_t share)
+{
+	return tag_of(json_str_at(json_array_get(shares_of(m), share), "Name", ""), share);
+}
+
+static void add_9p(size_t share, const char *path, const char *tag, struct strv *argv)
+{
+	cleanup_free char *path_value = qemu_escaped(path);
+	cleanup_free char *tag_value = qemu_escaped(tag);
+
+	strv_push(argv, "-fsdev");
+	strv_pushf(argv, "local,id=share%zu,path=%s,security_model=none,multidevs=remap", share, path_value);
+	strv_push(argv, "-device");
+	strv_pushf(argv, "virtio-9p-pci,fsdev=share%zu,mount_tag=%s", share, tag_value);
+}
+
+void qemu_shares_command(const struct machine *m, bool plugged, struct strv *argv)
 {
 	cleanup_free char *names = names_path(m);
 	bool has_long = false;
-	size_t i;
-	const json_t *share;
 
-	json_array_foreach(shares_of(m), i, share)
-	{
-		const char *path = json_str_at(share, "Path", "");
-		const char *name = json_str_at(share, "Name", "");
-		cleanup_free char *tag = tag_of(name, i);
-		cleanup_free char *path_value = qemu_escaped(path);
-		cleanup_free char *tag_value = qemu_escaped(tag);
-		if (!is_folder(path))
+	for (size_t i = 0; i < qemu_shares_count(m); i++) {
+		cleanup_free char *tag = qemu_share_tag(m, i);
+		if (!qemu_share_is_there(m, i))
 			continue;
-		has_long |= strcmp(tag, name) != 0;
-		strv_push(argv, "-fsdev");
-		strv_pushf(argv, "local,id=share%zu,path=%s,security_model=none,multidevs=remap", i, path_value);
-		strv_push(argv, "-device");
-		strv_pushf(argv, "virtio-9p-pci,fsdev=share%zu,mount_tag=%s", i, tag_value);
+		has_long |= strcmp(tag, json_str_at(json_array_get(shares_of(m), i), "Name", "")) != 0;
+		if (qemu_uses_virtiofs(m))
+			qemu_virtiofs_command(i, tag, plugged, argv);
+		else
+			add_9p(i, qemu_share_path(m, i), tag, argv);
 	}
 	if (has_long) {
 		cleanup_free char *file = qemu_escaped(names);
@@ -245,17 +273,23 @@ static const char RELEASE[] =
 	"own=$(readlink /proc/1/ns/mnt)\n"
 	"busy=$(ls -l /proc/[0-9]*/ns/mnt 2>/dev/null | grep -v -F \"$own\" |\n"
 	"	sed -n 's|.* \\(/proc/[0-9]*\\)/ns/mnt -> .*|\\1|p' | while read -r process; do\n"
-	"		grep -q -s ' - 9p ' \"$process/mountinfo\" &&\n"
+	"		grep -q -s -E ' - (9p|virtiofs) ' \"$process/mountinfo\" &&\n"
 	"			sed -n 's|.*docker[-/]\\([0-9a-f]\\{12\\}\\).*|\\1|p' \"$process/cgroup\"\n"
 	"	done | sort -u | tr '\\n' ' ')\n"
 	"if [ -n \"$busy\" ]; then echo \"used by container ${busy% }\" >&2; exit 3; fi\n"
-	"grep ' 9p ' /proc/mounts >\"$kept\" || exit 0\n"
-	"umount -a -t 9p && exit 0\n"
+	"grep -E '^[^ ]+ [^ ]+ (9p|virtiofs) ' /proc/mounts >\"$kept\" || exit 0\n"
+	"umount -a -t 9p,virtiofs && exit 0\n"
 	"mount -a -T \"$kept\"\n"
 	"echo 'used by a process in the machine' >&2\n"
 	"exit 3\n";
+// The devices of virtiofs were plugged in just now: the kernel takes a moment to find them.
 static const char RESTORE[] = "kept=/run/boot2docker/shares.saved\n"
 			      "if [ ! -s \"$kept\" ]; then exit 0; fi\n"
+			      "wanted=$(sed -n 's|^\\([^ ]*\\) [^ ]* virtiofs .*|\\1|p' \"$kept\" | sort -u | wc -l)\n"
+			      "for i in $(seq 100); do\n"
+			      "	[ \"$(ls /sys/fs/virtiofs 2>/dev/null | wc -l)\" -lt \"$wanted\" ] || break\n"
+			      "	sleep 0.1\n"
+			      "done\n"
 			      "mount -a -T \"$kept\" && rm \"$kept\"\n";
 
 static char *marker_path(const struct machine *m)
@@ -290,7 +324,7 @@ int qemu_shares_release(const struct machine *m, struct error *err)
 				 "uses it, or stop the machine instead",
 				 m->name, err->msg);
 	}
-	return 0;
+	return qemu_virtiofs_unplug(m, err);
 }
 
 int qemu_shares_restore(const struct machine *m, struct error *err)
@@ -299,7 +333,9 @@ int qemu_shares_restore(const struct machine *m, struct error *err)
 
 	if (!file_exists(marker))
 		return 0;
-	int r = run_as_root(m, RESTORE, err);
+	int r = qemu_virtiofs_plug(m, err);
+	if (r == 0)
+		r = run_as_root(m, RESTORE, err);
 	if (r < 0)
 		return error_wrap(err, "mounting the shared folders again");
 	qemu_shares_forget(m);
