@@ -124,7 +124,9 @@ def dead(machine):
             os.kill(pid, signal.SIGKILL)
     told = within(5, 'status tells', lambda: machine.command('status', machine.name).stderr)
     contains(told, f'the virtiofsd that serves {machine.other} has ended', 'status')
+    begin = time.monotonic()
     machine.command('stop', machine.name, timeout=90)
+    note(f'stop took {time.monotonic() - begin:.1f} s')
     machine.check_ended()
 
 
