@@ -54,9 +54,9 @@ def build(subject):
     with tempfile.TemporaryDirectory() as folder:
         run('git', 'clone', '-q', '--depth', '1', f'file://{ROOT}', f'{folder}/src')
         tree = run('tar', '-C', f'{folder}/src', '-c', '.', input=b'').stdout
-    subject.ssh('sudo mkdir -p /var/lib/docker/src && sudo chown docker /var/lib/docker/src && tar -x -C /var/lib/docker/src', input=tree,
+    subject.ssh('sudo mkdir /mnt/vda1/src && sudo chown docker /mnt/vda1/src && tar -x -C /mnt/vda1/src', input=tree,
                 timeout=300)
-    said = subject.ssh(f'docker build -t {TAG} /var/lib/docker/src', timeout=3 * HOUR)
+    said = subject.ssh(f'docker build -t {TAG} /mnt/vda1/src', timeout=3 * HOUR)
     note(said.strip().splitlines()[-1])
 
 
