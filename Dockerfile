@@ -2,11 +2,12 @@
 # Builds the image inside a container; doc/BUILD.md says how.
 ARG BASE=debian:trixie-slim
 FROM ${BASE}
-ARG MAKE=iso
+# Not MAKE: that is make itself to make.
+ARG TARGET=iso
 WORKDIR /src
 # These first: the packages are installed again only when their lists change.
 COPY tools/bootstrap tools/packages*.txt tools/
 RUN apt-get update && apt-get install -y --no-install-recommends make && tools/bootstrap
 COPY . .
-RUN make ${MAKE}
+RUN make ${TARGET}
 CMD ["ls", "-l", "build/image"]
