@@ -51,7 +51,7 @@ static int unpack(const struct package *p, const char *folder, struct error *err
 	return r;
 }
 
-// What the core does first.
+// What the core does first. The command is named after its module: the one that is just "search" comes with all kinds of search.
 static int write_start(const char *path, int64_t epoch, struct error *err)
 {
 	time_t time = (time_t)epoch;
@@ -61,7 +61,7 @@ static int write_start(const char *path, int64_t epoch, struct error *err)
 
 	gmtime_r(&time, &tm);
 	strftime(id, sizeof(id), "%Y-%m-%d-%H-%M-%S-00", &tm);
-	text = xasprintf("search --no-floppy --fs-uuid --set=root %s\n"
+	text = xasprintf("search.fs_uuid %s root\n"
 			 "set prefix=($root)/boot/grub\n"
 			 "configfile $prefix/grub.cfg\n",
 			 id);

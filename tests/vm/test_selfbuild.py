@@ -9,7 +9,7 @@ from pathlib import Path
 
 from machine import Machine, run
 from qemu import CD, Qemu, sha256
-from tap import Story, contains, equal, finish, note
+from tap import Story, contains, equal, finish, note, within
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TAG = 'boot2docker-build'
@@ -56,7 +56,11 @@ def build(subject):
         tree = run('tar', '-C', f'{folder}/src', '-c', '.', input=b'').stdout
     subject.ssh('sudo mkdir /mnt/vda1/src && sudo chown docker /mnt/vda1/src && tar -x -C /mnt/vda1/src', input=tree,
                 timeout=300)
-    said = subject.ssh(f'docker build -t {TAG} /mnt/vda1/src', timeout=3 * HOUR)
+    # Not at the end of one connection: that would have to last for an hour.
+    subject.ssh(f'nohup sh -c "docker build -t {TAG} /mnt/vda1/src; echo \\$? >/tmp/status" >/tmp/build.log 2>&1 </dev/null &')
+    status = within(3 * HOUR, 'the build ends', lambda: subject.ssh('cat /tmp/status 2>/dev/null || true').strip(), pause=20)
+    said = subject.ssh('tail -n 30 /tmp/build.log')
+    equal(status, '0', f'exit status of docker build, which said: {said}')
     note(said.strip().splitlines()[-1])
 
 

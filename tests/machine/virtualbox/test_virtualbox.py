@@ -249,6 +249,11 @@ def resume(host):
     equal(host.out('save', 'm'), 'Saving "m"...\nMachine "m" was saved.\n', 'save')
     equal(host.out('status', 'm'), 'Saved\n', 'status')
     host.run('start', 'm')
+    host.quirk(assertion=True)
+    result = host.run('save', 'm')
+    contains(result.stderr, 'has saved machine "m", but says: ', 'a failure when all is done')
+    equal(host.out('status', 'm'), 'Saved\n', 'status')
+    host.run('start', 'm')
 
 
 @story.test('a paused machine can be stopped')
