@@ -57,7 +57,7 @@ def build(subject):
     subject.ssh('sudo mkdir /mnt/vda1/src && sudo chown docker /mnt/vda1/src && tar -x -C /mnt/vda1/src', input=tree,
                 timeout=300)
     # Not at the end of one connection: that would have to last for an hour.
-    subject.ssh(f'nohup sh -c "docker build -t {TAG} /mnt/vda1/src; echo \\$? >/tmp/status" >/tmp/build.log 2>&1 </dev/null &')
+    subject.ssh(f'setsid sh -c "docker build -t {TAG} /mnt/vda1/src; echo \\$? >/tmp/status" >/tmp/build.log 2>&1 </dev/null &')
     status = within(3 * HOUR, 'the build ends', lambda: subject.ssh('cat /tmp/status 2>/dev/null || true').strip(), pause=20)
     said = subject.ssh('tail -n 30 /tmp/build.log')
     equal(status, '0', f'exit status of docker build, which said: {said}')
