@@ -14,20 +14,20 @@ from tap import Skip
 HERE = Path(__file__).resolve().parent
 TOOL = HERE.parent.parent / 'tools' / 'virtualbox-root'
 EX_TEMPFAIL = 75
-NO_PACKAGES = 'no VirtualBox packages here'
+NO_VIRTUALBOX = 'no VirtualBox here'
 GUEST = '192.168.59.15'  # see virtualbox/VBoxManage
 INSIDE = 'B2D_VBOX_INSIDE'
 
 
 def enter():
     """Starts the test that runs anew in namespaces of its own, with the root's folder in the environment; inside of them,
-    returns. Raises Skip where the packages cannot be had."""
+    returns. Raises Skip where it cannot be had."""
     if INSIDE in os.environ:
         return
     made = run(TOOL, check=False, timeout=900)
     if made.returncode == EX_TEMPFAIL:
         print('\n'.join(f'# {line}' for line in made.stderr.splitlines()))
-        raise Skip(NO_PACKAGES)
+        raise Skip(NO_VIRTUALBOX)
     assert made.returncode == 0, made.stderr
     environment = {**os.environ, INSIDE: made.stdout.strip()}
     os.execvpe('unshare', ['unshare', '--mount', '--net', sys.executable, *sys.argv], environment)
