@@ -97,7 +97,7 @@ def esp(image):
         stream.seek(0x8000 + 830)
         made = stream.read(16).decode()
     name = '-'.join((made[:4], *re.findall('..', made[4:])))
-    assert f'search --no-floppy --fs-uuid --set=root {name}\n'.encode() in loader, f'the loader does not look for the ISO of {name}'
+    assert f'search.fs_uuid {name} root\n'.encode() in loader, f'the loader does not look for the ISO of {name}'
 
 
 @story.test('the boot menus do not wait')

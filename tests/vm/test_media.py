@@ -72,6 +72,7 @@ def boots(qemu):
     # The medium may be the first disk: the guest must find its data disk by what is on it, not by its place.
     qemu.start(*options)
     note(f'docker answers after {qemu.wait_engine(300):.1f} s')
+    assert b'Unknown command' not in qemu.log, f'GRUB has not all that its menu needs: {qemu.log[:3000]!r}'
 
 
 @story.test(f'{title}: the data disk that asked for it was prepared and is in use')
