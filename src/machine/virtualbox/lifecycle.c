@@ -318,15 +318,28 @@ static int find_rest(const struct machine *m, struct buf *info, struct error *er
 	return vm_find(m, 0, info, err);
 }
 
-int virtualbox_save(struct machine *m, struct error *err)
+// Is it saved, or about to be?
+static bool is_saved_soon(struct machine *m)
 {
-	const char *words[] = { "controlvm", m->name, "savestate", NULL };
+	int64_t deadline = clock_ms() + UNLOCK_TIMEOUT_MS;
 	struct error ignored = ERROR_INIT;
 	enum machine_state state;
 
+	while (virtualbox_state(m, STATE_TIMEOUT_MS, &state, &ignored) == 0) {
+		if (state == STATE_SAVED || clock_ms() >= deadline)
+			return state == STATE_SAVED;
+		clock_sleep_ms(PAUSE_MS);
+	}
+	return false;
+}
+
+int virtualbox_save(struct machine *m, struct error *err)
+{
+	const char *words[] = { "controlvm", m->name, "savestate", NULL };
+
 	int r = manage_run(&(struct manage){ .words = words, .timeout_ms = SAVE_TIMEOUT_MS }, err);
-	// VirtualBox 7.2 now and then fails an assertion of its own when all is done.
-	if (r < 0 && virtualbox_state(m, STATE_TIMEOUT_MS, &state, &ignored) == 0 && state == STATE_SAVED) {
+	// VirtualBox 7.2 now and then fails an assertion of its own when all but the last step is done.
+	if (r < 0 && is_saved_soon(m)) {
 		log_warn("VirtualBox has saved machine \"%s\", but says: %s", m->name, err->msg);
 		error_clear(err);
 		return 0;
