@@ -106,6 +106,9 @@ def save(host):
 
 @story.test('a saved machine whose port was taken meanwhile gets another one')
 def saved_port(host):
+    # One that was saved before and then paused is not saved again: VirtualBox 7.2 without its driver fails, and the VM is lost.
+    host.command('kill', 'm')
+    start_without_guest(host, 'm')
     host.command('save', 'm')
     port = port_of(host, 'm')
     with socket.create_server(('127.0.0.1', port)):
