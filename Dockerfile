@@ -2,7 +2,7 @@
 # Builds the image inside a container; doc/BUILD.md says how.
 ARG BASE=debian:trixie-slim
 FROM ${BASE}
-# Not MAKE: that is make itself to make.
+# Not MAKE: a variable of that name tells make which program it is itself.
 ARG TARGET=iso
 WORKDIR /src
 # These first: the packages are installed again only when their lists change.

@@ -51,7 +51,7 @@ static int unpack(const struct package *p, const char *folder, struct error *err
 	return r;
 }
 
-// What the core does first. The command is named after its module: the one that is just "search" comes with all kinds of search.
+// What the core does first. Its command is all that the module search_fs_uuid has; `search` would be another module.
 static int write_start(const char *path, int64_t epoch, struct error *err)
 {
 	time_t time = (time_t)epoch;

@@ -113,6 +113,17 @@ class Machine:
         """Runs a command in the machine, over SSH, and returns its output."""
         return self.command('ssh', self.name, *words, **options).stdout
 
+    def check_held(self, folder, image, name):
+        """A container that was given a shared folder keeps the machine from being saved, and is named. Returns what it then reads from
+        a file in it."""
+        held = self.docker('run', '-d', '-v', f'{folder}:/held', image, '/bin/sleep', '1000').strip()
+        refused = self.command('save', self.name, check=False)
+        assert refused.returncode == 1 and f'used by container {held[:12]}' in refused.stderr, f'save: {refused}'
+        assert self.command('status', self.name).stdout == 'Running\n', 'it runs no more'
+        content = self.docker('exec', held, '/bin/cat', f'/held/{name}')
+        self.docker('rm', '-f', held)
+        return content
+
     def variables(self):
         """What `env` sets, by name."""
         lines = self.command('env', '--shell', 'sh', self.name).stdout

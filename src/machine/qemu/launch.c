@@ -129,17 +129,7 @@ static int spawn(const struct machine *m, const struct qemu_how *how, const stru
 	if (maps_owner(m))
 		child.owner = &owner;
 	qemu_command(m, how, &argv);
-	struct proc_spec spec = { .argv = (const char *const *)strv_argv(&argv),
-				  .cwd = m->dir,
-				  .out = PROC_FD,
-				  .out_fd = log,
-				  .errs = PROC_FD,
-				  .err_fd = log,
-				  .own_session = true,
-				  .child_setup = prepare_child,
-				  .child_arg = &child };
-	run_log(spec.argv);
-	pid_t pid = proc_spawn(&spec, err);
+	pid_t pid = qemu_spawn(m, &argv, log, prepare_child, &child, err);
 	return pid < 0 ? error_wrap(err, "starting machine \"%s\"", m->name) : pid;
 }
 

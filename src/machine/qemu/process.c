@@ -8,11 +8,13 @@
 // us hit a stranger.
 #include "internal.h"
 
+#include "../run.h"
 #include "lib/alloc.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/number.h"
+#include "lib/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +26,23 @@
 #include <time.h>
 
 enum { PID_FILE_MAX = 64, ARGUMENTS_MAX = 256 << 10, STAT_MAX = 4096 };
+
+pid_t qemu_spawn(const struct machine *m, struct strv *argv, int log, void (*setup)(void *arg), void *arg,
+		 struct error *err)
+{
+	struct proc_spec spec = { .argv = (const char *const *)strv_argv(argv),
+				  .cwd = m->dir,
+				  .out = PROC_FD,
+				  .out_fd = log,
+				  .errs = PROC_FD,
+				  .err_fd = log,
+				  .own_session = true,
+				  .child_setup = setup,
+				  .child_arg = arg };
+
+	run_log(spec.argv);
+	return proc_spawn(&spec, err);
+}
 
 static int read_pid(const char *path, int *ret)
 {

@@ -215,17 +215,7 @@ static int serve(const struct machine *m, const struct virtiofsd *v, int log, st
 		return r;
 	user.has_namespaces = user.uid != 0 && owner_allowed();
 	qemu_virtiofsd_command(v, qemu_share_path(m, server->share), &user, &argv);
-	struct proc_spec spec = { .argv = (const char *const *)strv_argv(&argv),
-				  .cwd = m->dir,
-				  .out = PROC_FD,
-				  .out_fd = log,
-				  .errs = PROC_FD,
-				  .err_fd = log,
-				  .own_session = true,
-				  .child_setup = take_listener,
-				  .child_arg = &listener };
-	run_log(spec.argv);
-	server->pid = proc_spawn(&spec, err);
+	server->pid = qemu_spawn(m, &argv, log, take_listener, &listener, err);
 	if (server->pid < 0)
 		return server->pid;
 	server->connection = take_fd(&connection);

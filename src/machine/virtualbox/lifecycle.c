@@ -318,19 +318,19 @@ static int find_rest(const struct machine *m, struct buf *info, struct error *er
 	return vm_find(m, 0, info, err);
 }
 
-// Is it saved, or about to be?
-static bool is_saved_soon(struct machine *m)
+// What became of a machine that VirtualBox says it could not save: that may take a moment to be seen.
+static enum machine_state state_after_save(struct machine *m)
 {
 	int64_t deadline = clock_ms() + UNLOCK_TIMEOUT_MS;
 	struct error ignored = ERROR_INIT;
 	enum machine_state state;
 
 	while (virtualbox_state(m, STATE_TIMEOUT_MS, &state, &ignored) == 0) {
-		if (state == STATE_SAVED || clock_ms() >= deadline)
-			return state == STATE_SAVED;
+		if (state == STATE_SAVED || state == STATE_STOPPED || clock_ms() >= deadline)
+			return state;
 		clock_sleep_ms(PAUSE_MS);
 	}
-	return false;
+	return STATE_ERROR;
 }
 
 int virtualbox_save(struct machine *m, struct error *err)
@@ -338,13 +338,24 @@ int virtualbox_save(struct machine *m, struct error *err)
 	const char *words[] = { "controlvm", m->name, "savestate", NULL };
 
 	int r = manage_run(&(struct manage){ .words = words, .timeout_ms = SAVE_TIMEOUT_MS }, err);
+	if (r == 0)
+		return 0;
 	// VirtualBox 7.2 now and then fails an assertion of its own when all but the last step is done.
-	if (r < 0 && is_saved_soon(m)) {
+	switch (state_after_save(m)) {
+	case STATE_SAVED:
 		log_warn("VirtualBox has saved machine \"%s\", but says: %s", m->name, err->msg);
 		error_clear(err);
 		return 0;
+	case STATE_STOPPED:
+		return error_say(
+			err, err->code,
+			"VirtualBox lost machine \"%s\" instead of saving it (%.300s); \"%s start %s\" boots it from "
+			"its disk",
+			m->name, err->msg, m->ctx->program, m->name);
+	default:
+		return error_wrap(err, "machine \"%s\" is not saved; look at it with \"%s status %s\"", m->name,
+				  m->ctx->program, m->name);
 	}
-	return r;
 }
 
 int virtualbox_kill(struct machine *m, struct error *err)

@@ -249,11 +249,15 @@ def resume(host):
     equal(host.out('save', 'm'), 'Saving "m"...\nMachine "m" was saved.\n', 'save')
     equal(host.out('status', 'm'), 'Saved\n', 'status')
     host.run('start', 'm')
-    host.quirk(assertion=True)
-    result = host.run('save', 'm')
-    contains(result.stderr, 'has saved machine "m", but says: ', 'a failure when all is done')
+    host.quirk(assertion='saved')
+    contains(host.run('save', 'm').stderr, 'has saved machine "m", but says: ', 'a failure when all is done')
     equal(host.out('status', 'm'), 'Saved\n', 'status')
     host.run('start', 'm')
+    host.quirk(assertion='aborted')
+    contains(host.error('save', 'm'), 'start m" boots it from its disk', 'a machine that is lost')
+    host.run('start', 'm')
+    host.quirk(assertion='running')
+    contains(host.error('save', 'm'), 'machine "m" is not saved; look at it with', 'a machine that runs on')
 
 
 @story.test('a paused machine can be stopped')
