@@ -233,7 +233,10 @@ int modules_for_virtio(struct guest *g, struct error *err)
 
 	scan_bus(virtio, true, &seen, &aliases);
 	scan_wanted(g, "pci", is_wanted_early, &seen, &aliases);
+	size_t before = aliases.count;
 	scan_wanted(g, "acpi", is_power_button, &seen, &aliases);
+	if (aliases.count > before)
+		strv_push(&aliases, "evdev"); // by which PID 1 hears of it
 	if (file_exists(firmware) && !file_exists(loaded))
 		strv_push(&aliases, "qemu_fw_cfg");
 	modules_drop_builtin(g, &aliases);
