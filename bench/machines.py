@@ -172,6 +172,13 @@ class Ours:
                 return int(result.stdout.rsplit(':', 1)[1])
         raise SystemExit(f'bench: boot2docker url: {result.stderr}')
 
+    @staticmethod
+    def _until_ping(port, context, end):
+        while not ping(port, context):
+            if time.monotonic() > end:
+                raise SystemExit('bench: the engine of the resumed machine did not answer within 300 s')
+            time.sleep(0.005)
+
     def save_and_resume(self):
         """Saves it and starts it again. How long `save` took, MB of its state, seconds from `start` typed until the engine
         answers, QEMU's processor time until then, MB of the guest's memory that the host has given, and how many
@@ -186,10 +193,7 @@ class Ours:
         command = subprocess.Popen([BOOT2DOCKER, 'start', 'default'], env=self.machine.environment,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:
-            while not ping(port, context):
-                if time.monotonic() > typed + 300:
-                    raise SystemExit('bench: the resumed engine did not answer within 300 s')
-                time.sleep(0.005)
+            self._until_ping(port, context, typed + 300)
             seconds, pid = time.monotonic() - typed, int((folder / 'qemu.pid').read_text())
             processor = process_seconds(pid)
             others = (busy_seconds() - since - processor) / seconds
@@ -197,6 +201,32 @@ class Ours:
         finally:
             command.wait(300)
         return saved - begin, state, seconds, processor, resident, others
+
+    def be_born(self):
+        """Makes another machine of the same kind, and removes it. Seconds from `create` typed until its engine answers, the same until
+        `create` has ended, QEMU's processor time until the answer, and how many processors others used meanwhile."""
+        name, port = 'born', free_port()
+        folder = self.machine.store / 'machines' / name
+        since, typed = busy_seconds(), time.monotonic()
+        command = subprocess.Popen(
+            [BOOT2DOCKER, 'create', '-d', 'qemu', '--qemu-cpu-count', str(CPUS), '--qemu-memory', str(MEMORY), '--qemu-docker-port',
+             str(port), '--qemu-boot2docker-url', vm.IMAGE / 'boot2docker.iso', name], env=self.machine.environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            while not (folder / 'qemu.pid').exists():
+                if command.poll() is not None:
+                    raise SystemExit('bench: boot2docker create ended before QEMU was there')
+                time.sleep(0.005)
+            context = self.machine.tls(folder / 'cert.pem', folder / 'key.pem')
+            self._until_ping(port, context, typed + 300)
+            seconds, pid = time.monotonic() - typed, int((folder / 'qemu.pid').read_text())
+            processor = process_seconds(pid)
+            others = (busy_seconds() - since - processor) / seconds
+        finally:
+            command.wait(300)
+        ended = time.monotonic() - typed
+        self.machine.command('rm', '-f', name)
+        return seconds, ended, processor, others
 
     def details(self):
         """What is known after the start: MiB of memory in use, and where the time went."""

@@ -89,6 +89,17 @@ def resumes(machine):
             own('memory of the host that the resumed guest has', 'MiB', resident, digits=0)]
 
 
+def births(machine):
+    """More machines of the kind of the one that is there: born from its template, where the image's engine can."""
+    say(f'{RESUMES} machines more')
+    rows = [machine.be_born() for _ in range(RESUMES)]
+    seconds, ended, processor, others = map(list, zip(*rows))
+    busy = statistics.median(others) > MAX_BUSY
+    return [own('`create` of one more, to its engine\'s first answer', 's', seconds, busy=busy),
+            own('the same until `create` has ended', 's', ended, busy=busy),
+            own('of the first, processor time of QEMU', 's', processor, busy=busy)]
+
+
 def boot(image):
     """One boot, after the one of `create`: how long it takes, and what the idle machine needs."""
     machine = Ours(image)
@@ -101,13 +112,14 @@ def boot(image):
         'n=0; p=$$; while [ $p -gt 1 ]; do n=$((n+1)); p=$(awk "/^PPid/ { print \\$2 }" /proc/$p/status); done; echo $((n-1))'))
     warm = resumes(machine)
     machine.stop()
+    born = births(machine)
     busy = others > MAX_BUSY
     times = [('a first `create`', machine.create_seconds), ('start to the engine\'s first answer', seconds),
              ('of that the kernel', details['kernel_s']), ('of that ours', details['ours_s']),
              ('of that containerd and dockerd', details['engine_s'])]
     return [*(own(name, 's', [value], busy=busy) for name, value in times),
             own('memory in use, idle', 'MiB', [details['memory_mib']], digits=0),
-            own('processes of the idle machine', '', [processes], digits=0), *warm]
+            own('processes of the idle machine', '', [processes], digits=0), *warm, *born]
 
 
 def main():

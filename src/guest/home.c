@@ -13,8 +13,6 @@
 #include <string.h>
 
 #define USERDATA_MAX (1024 * 1024)
-#define PROVISION_FILE "/sys/firmware/qemu_fw_cfg/by_name/opt/boot2docker/provision.tar/raw"
-#define PROVISION_MAX (1024 * 1024)
 #define PROVISION_STAMP GUEST_DATA "/provisioned"
 
 int home_userdata(struct guest *g, struct error *err)
@@ -57,15 +55,15 @@ static char *archive_stamp(const struct buf *data)
 // before is left alone.
 int home_provision(struct guest *g, struct error *err)
 {
-	cleanup_free char *archive = guest_path(g, PROVISION_FILE);
+	cleanup_free char *archive = guest_path(g, HOME_PROVISION_FILE);
 	cleanup_free char *folder = guest_path(g, GUEST_DATA);
 	cleanup_buf struct buf data = BUF_INIT;
-	struct tar_unpack how = { .folder = folder, .size_max = PROVISION_MAX, .members_max = 100 };
+	struct tar_unpack how = { .folder = folder, .size_max = HOME_PROVISION_MAX, .members_max = 100 };
 	int r;
 
 	if (!file_exists(archive))
 		return 0;
-	r = file_read(archive, PROVISION_MAX, &data, err);
+	r = file_read(archive, HOME_PROVISION_MAX, &data, err);
 	if (r < 0)
 		return error_wrap(err, "provision.tar");
 	cleanup_free char *stamp = archive_stamp(&data);

@@ -25,6 +25,7 @@
 #include "ssh.h"
 #include "storage.h"
 #include "sysctl.h"
+#include "template.h"
 #include "truststore.h"
 
 #include <errno.h>
@@ -65,14 +66,15 @@ static const struct step boot_steps[] = {
 	{ "hostname", hostname_apply, "provision", 0, 10000 },
 	{ "home", home_userdata, "storage", 0, 10000 },
 	{ "trust-store", truststore_fill, "provision", 0, 60000 },
-	{ "ssh-key", ssh_first_key, "storage", 0, 60000 },
+	{ "birth", template_wait_birth, "storage", STEP_TEMPLATE | STEP_QUIET, 0 }, // as long as the host wants
+	{ "ssh-key", ssh_first_key, "storage birth", 0, 60000 },
 	{ "extensions", extensions_lay, "storage", 0, 300000 },
 	{ "bootsync", scripts_bootsync, "provision extensions", 0, 0 }, // the user's: never killed
 	{ "engine-ready", engine_ready, "docker", 0, 0 },
 	{ "bootlocal", scripts_bootlocal, "engine-ready", STEP_QUIET, 0 }, // the user's, in the background
 
 	{ "swap", storage_swap, "engine-ready", STEP_QUIET, 60000 },
-	{ "ssh-other-keys", ssh_other_keys, "engine-ready", STEP_QUIET, 600000 }, // nobody waits for them
+	{ "ssh-other-keys", ssh_other_keys, "engine-ready birth", STEP_QUIET | YIELD, 600000 }, // nobody waits for them
 };
 
 // When each starts is its own row's `after`.

@@ -12,9 +12,8 @@ static const struct option_name {
 	const char *name;
 	size_t offset;
 } names[] = {
-	{ "debug", offsetof(struct options, debug) },
-	{ "rescue", offsetof(struct options, rescue) },
-	{ "nodisk", offsetof(struct options, nodisk) },
+	{ "debug", offsetof(struct options, debug) },     { "rescue", offsetof(struct options, rescue) },
+	{ "nodisk", offsetof(struct options, nodisk) },   { "template", offsetof(struct options, template) },
 	{ "install", offsetof(struct options, install) },
 };
 

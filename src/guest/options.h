@@ -8,6 +8,7 @@ struct options {
 	bool debug; // boot2docker.debug: log more
 	bool rescue; // boot2docker.rescue: a root shell on the console instead of the boot
 	bool nodisk; // boot2docker.nodisk: leave all disks alone and run from RAM
+	bool template; // boot2docker.template: wait, with the engine running, for the machine that is born from this one
 	bool install; // boot2docker.install: make the data partition behind the boot image, on the disk that holds it
 };
 

@@ -265,6 +265,8 @@ int shares_mount(struct guest *g, struct error *err)
 	struct shares shares;
 	size_t failed = 0;
 
+	if (g->options.template)
+		return 0; // a machine with a share that is mounted cannot be saved
 	shares_plan(g, is_virtualbox ? &vbox : NULL, &shares);
 	if (is_virtualbox)
 		vbox_close(&vbox);

@@ -147,7 +147,9 @@ static void start_step(struct steps *s, struct step_run *run)
 
 	run->state = STEP_RUNNING;
 	run->start_us = bootlog_now_us();
-	if (!run->step->run) {
+	if ((run->step->flags & STEP_TEMPLATE) && !s->guest->options.template) {
+		run->state = STEP_DONE;
+	} else if (!run->step->run) {
 		int r = s->start_service(s->arg, run->step->name, &err);
 
 		if (r < 0)

@@ -22,6 +22,7 @@ enum step_flags {
 	STEP_INLINE = 1, // runs in PID 1 itself
 	STEP_REQUIRED = 2, // the boot cannot go on without it
 	STEP_QUIET = 4, // may take long: not named on the console for it
+	STEP_TEMPLATE = 16, // of templates (template.h) only: in any other machine it is over at once
 	STEP_YIELDS = 8, // leaves the processors to others that want them: what the engine needs late, or never
 };
 

@@ -112,11 +112,28 @@ static int copy_data(struct split *s, struct error *err)
 	return n < 0 ? damaged(s->in, err) : 0;
 }
 
+// The image says that its engine goes on in a machine that is born from a template.
+static bool is_template_mark(struct archive_entry *entry)
+{
+	const char *name = archive_entry_pathname(entry);
+
+	return name && strcmp(name, "boot/templates") == 0;
+}
+
+static int mark_templates(const struct split *s, struct error *err)
+{
+	cleanup_free char *path = path_join(s->into, INITRD_TEMPLATES);
+
+	return file_replace(path, "", 0, 0644, err);
+}
+
 static int split_entry(struct split *s, struct archive_entry *entry, struct error *err)
 {
 	const char *layer = layer_name(entry);
-	int r = 0;
+	int r = is_template_mark(entry) ? mark_templates(s, err) : 0;
 
+	if (r < 0)
+		return r;
 	if (layer) {
 		r = save_layer(s, layer, err);
 		archive_entry_set_size(entry, 0);

@@ -9,10 +9,13 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 
 enum { PROVISION_MAX = 1 << 20, MAGIC_TAR_MAX = 4096, DOCKER_UID = 1000, STAFF_GID = 50 };
+enum { SEED_LEN = 64, HOST_KEY_MAX = 16 << 10, TAR_END = 1024 /* two blocks of zeros */ };
 
 static const char MAGIC[] = "boot2docker, please format-me";
 
@@ -125,6 +128,57 @@ int provision_tar(const struct machine *m, bool certificates_only, time_t now, s
 		r = error_say(err, E2BIG,
 			      "profile and certificates are larger than 1 MiB; give fewer --engine-… flags");
 	return r < 0 ? error_wrap(err, "packing what machine \"%s\" is given", m->name) : 0;
+}
+
+static int add_host_key(struct tar *t, const char *key, struct error *err)
+{
+	cleanup_free char *public = xasprintf("%s.pub", key);
+	cleanup_buf struct buf text = BUF_INIT, public_text = BUF_INIT;
+	int r = file_read(key, HOST_KEY_MAX, &text, err);
+
+	if (r == 0)
+		r = file_read(public, HOST_KEY_MAX, &public_text, err);
+	const struct member members[] = {
+		{ "ssh/", NULL, 0, 0755 },
+		{ "ssh/ssh_host_ed25519_key", text.data, text.len, 0600 },
+		{ "ssh/ssh_host_ed25519_key.pub", public_text.data, public_text.len, 0644 },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(members) && r == 0; i++)
+		r = tar_add(t, &members[i], err);
+	return r;
+}
+
+int provision_born(const struct buf *archive, const struct buf *userdata, const char *key, time_t now, struct buf *ret,
+		   struct error *err)
+{
+	CLEANUP(tar_done) struct tar t = { .now = now };
+	static const char zeros[TAR_END];
+	unsigned char random[SEED_LEN];
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return error_set(err, errno, "get random numbers");
+	int r = tar_open(&t, ret, err);
+	if (r == 0)
+		r = tar_add(&t, &(struct member){ "random-seed", random, sizeof(random), 0600 }, err);
+	if (r == 0 && userdata)
+		r = tar_add(&t, &(struct member){ "userdata.tar", userdata->data, userdata->len, 0600 }, err);
+	if (r == 0 && key)
+		r = add_host_key(&t, key, err);
+	if (r == 0)
+		r = tar_close(&t, err);
+	explicit_bzero(random, sizeof(random));
+	if (r < 0)
+		return r;
+	assert(ret->len >= TAR_END);
+	ret->len -= TAR_END; // the other goes on where this one would end
+	buf_add(ret, archive->data, archive->len);
+	if (ret->len > PROVISION_BORN_LEN)
+		return error_say(err, E2BIG, "profile and certificates have more than %d bytes", PROVISION_BORN_LEN);
+	while (ret->len < PROVISION_BORN_LEN) {
+		size_t left = PROVISION_BORN_LEN - ret->len;
+		buf_add(ret, zeros, left < sizeof(zeros) ? left : sizeof(zeros));
+	}
+	return 0;
 }
 
 int provision_magic_tar(const char *public_key, time_t now, struct buf *ret, struct error *err)

@@ -158,6 +158,23 @@ int system_install(const struct machine *m, const char *digest,
 	return r < 0 ? r : replace_folder(fresh, now, err);
 }
 
+char *system_digest(const struct machine *m)
+{
+	cleanup_free char *own = system_path(m, SYSTEM_KERNEL);
+	cleanup_free char *systems = system_cache(m->ctx);
+	cleanup_strv struct strv names = STRV_INIT;
+	struct stat mine, other;
+
+	file_list(systems, &names);
+	for (size_t i = 0; i < names.count && stat(own, &mine) == 0; i++) {
+		cleanup_free char *path = xasprintf("%s/%s/" SYSTEM_KERNEL, systems, names.items[i]);
+
+		if (stat(path, &other) == 0 && other.st_ino == mine.st_ino && other.st_dev == mine.st_dev)
+			return xstrdup(names.items[i]);
+	}
+	return NULL;
+}
+
 char *system_path(const struct machine *m, const char *file)
 {
 	return xasprintf("%s/system/%s", m->dir, file);

@@ -35,6 +35,8 @@ int system_cache_lock(const struct context *ctx, int *ret_fd, struct error *err)
 // Is the system at this path of the cache a machine's, too? One whose files have no other link is no machine's.
 bool system_is_used(const char *system);
 
+// The digest by which the cache knows the machine's system; NULL: it has it no more, or could not share it. The caller frees.
+char *system_digest(const struct machine *m);
 // A file below system/. The caller frees.
 char *system_path(const struct machine *m, const char *file);
 // The names of the layers' files, in name order.

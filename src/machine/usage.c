@@ -19,6 +19,7 @@
 #include "lib/path.h"
 #include "query.h"
 #include "system.h"
+#include "templates.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -58,7 +59,7 @@ char *usage_name(const struct usage_item *item)
 {
 	const char *base = path_base(item->paths.items[0]);
 
-	if (item->kind == USAGE_SYSTEMS)
+	if (item->kind == USAGE_SYSTEMS || item->kind == USAGE_TEMPLATES)
 		return xasprintf("%.12s", base);
 	return item->machine && strcmp(item->machine, base) != 0 ? xasprintf("%s/%s", item->machine, base)
 								 : xstrdup(base);
@@ -247,6 +248,22 @@ static void collect_systems(const struct context *ctx, const struct queries *mac
 	}
 }
 
+static void collect_templates(const struct context *ctx, struct usage *u)
+{
+	cleanup_free char *cache = templates_cache(ctx);
+	cleanup_strv struct strv names = STRV_INIT;
+
+	file_list(cache, &names);
+	for (size_t i = 0; i < names.count; i++) {
+		cleanup_free char *path = path_join(cache, names.items[i]);
+		if (strcmp(names.items[i], TEMPLATES_UNFINISHED) == 0)
+			continue;
+		struct usage_item *item = add_item(u, USAGE_TEMPLATES, NULL);
+		add_path(u, item, path);
+		item->only_all = !templates_is_stale(ctx, path);
+	}
+}
+
 static void collect_images(const struct context *ctx, const struct queries *machines, struct usage *u)
 {
 	cleanup_free char *image = image_cache_path(ctx);
@@ -276,9 +293,11 @@ static void collect_images(const struct context *ctx, const struct queries *mach
 static void collect_cache_leftovers(const struct context *ctx, struct usage *u)
 {
 	cleanup_free char *unfinished = path_join(ctx->storage_path, "cache/systems/" SYSTEM_UNFINISHED);
+	cleanup_free char *template = templates_unfinished(ctx);
 	static const char *const folders[] = { "certs", "cache", "cache/downloads" };
 
 	add_leftover(u, NULL, unfinished, NULL);
+	add_leftover(u, NULL, template, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
 		cleanup_free char *folder = path_join(ctx->storage_path, folders[i]);
 		cleanup_strv struct strv names = STRV_INIT;
@@ -387,6 +406,7 @@ static void collect_machines(const struct context *ctx, const struct queries *ma
 static void collect_all(const struct context *ctx, const struct queries *machines, struct usage *u)
 {
 	collect_systems(ctx, machines, u);
+	collect_templates(ctx, u);
 	collect_images(ctx, machines, u);
 	collect_cache_leftovers(ctx, u);
 	collect_special(ctx, machines, u);
@@ -472,7 +492,7 @@ static int remove_leftover(const struct context *ctx, const struct usage_item *i
 
 int usage_remove(const struct context *ctx, const struct usage_item *item, struct error *err)
 {
-	cleanup_close int systems = -1;
+	cleanup_close int systems = -1, templates = -1;
 	struct stat st;
 	int r = system_cache_lock(ctx, &systems, err);
 
@@ -481,6 +501,9 @@ int usage_remove(const struct context *ctx, const struct usage_item *item, struc
 	switch (item->kind) {
 	case USAGE_LEFTOVERS:
 		return remove_leftover(ctx, item, err);
+	case USAGE_TEMPLATES:
+		r = templates_lock(ctx, &templates, err);
+		return r < 0 ? r : remove_paths(item, err);
 	case USAGE_SYSTEMS:
 		return system_is_used(item->paths.items[0]) ? 0 : remove_paths(item, err);
 	default: // an image: a machine may have been made of it meanwhile

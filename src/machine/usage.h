@@ -10,7 +10,15 @@
 
 struct context;
 
-enum usage_kind { USAGE_MACHINES, USAGE_SAVED, USAGE_SYSTEMS, USAGE_IMAGES, USAGE_LEFTOVERS, USAGE_KINDS };
+enum usage_kind {
+	USAGE_MACHINES,
+	USAGE_SAVED,
+	USAGE_SYSTEMS,
+	USAGE_TEMPLATES,
+	USAGE_IMAGES,
+	USAGE_LEFTOVERS,
+	USAGE_KINDS
+};
 
 struct usage_item {
 	enum usage_kind kind;

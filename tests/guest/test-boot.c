@@ -203,6 +203,24 @@ static void a_slow_machine_has_more_time(void **state)
 	steps_done(&s);
 }
 
+static void a_step_of_templates_is_over_at_once_in_any_other_machine(void **state)
+{
+	static const struct step rows[] = {
+		{ "of-templates", step_first, NULL, STEP_TEMPLATE, 0 },
+		{ "second", step_second, "of-templates", STEP_INLINE, 0 },
+	};
+	struct steps s;
+
+	(void)state;
+	run_steps(&s, rows, ARRAY_SIZE(rows), 0);
+	steps_done(&s);
+	guest.options.template = true;
+	run_steps(&s, rows, ARRAY_SIZE(rows), 0);
+	steps_done(&s);
+	cleanup_free char *text = notes();
+	assert_string_equal(text, "second first second ");
+}
+
 static void a_failed_required_step_ends_the_boot(void **state)
 {
 	static const struct step rows[] = {
@@ -599,6 +617,7 @@ int main(void)
 		with_root(steps_that_do_not_need_each_other_run_at_once),
 		with_root(the_boot_goes_on_after_a_failed_a_crashed_and_a_hanging_step),
 		with_root(a_slow_machine_has_more_time),
+		with_root(a_step_of_templates_is_over_at_once_in_any_other_machine),
 		with_root(a_failed_required_step_ends_the_boot),
 		with_root(tables_that_cannot_work_are_found),
 		with_root(a_service_that_keeps_ending_is_started_with_growing_pauses),

@@ -165,6 +165,28 @@ static void test_magic_tar_fits_or_is_refused(void **state)
 	assert_int_equal(provision_magic_tar(key.data, 0, &tar, &err), -E2BIG);
 }
 
+static void test_archive_of_a_born_machine(void **state)
+{
+	cleanup_buf struct buf plain = BUF_INIT, one = BUF_INIT, other = BUF_INIT, none = BUF_INIT;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_ok(provision_magic_tar("ssh-ed25519 AAAA boot2docker\n", 0, &plain, &err), &err);
+	assert_ok(provision_born(&plain, &plain, NULL, 0, &one, &err), &err);
+	assert_ok(provision_born(&plain, &plain, NULL, 0, &other, &err), &err);
+	assert_int_equal(one.len, PROVISION_BORN_LEN);
+	assert_int_equal(other.len, PROVISION_BORN_LEN);
+	assert_string_equal(one.data, "random-seed");
+	assert_memory_equal(one.data, other.data, 512);
+	assert_memory_not_equal(one.data + 512, other.data + 512, 64);
+	// One archive: random-seed, userdata.tar, and what the plain one has.
+	assert_string_equal(one.data + 1024, "userdata.tar");
+	assert_string_equal(one.data + 1536 + plain.len, plain.data);
+	for (size_t i = 0; i < PROVISION_BORN_LEN; i++)
+		buf_putc(&plain, 'x');
+	assert_int_equal(provision_born(&plain, NULL, NULL, 0, &none, &err), -E2BIG);
+}
+
 static void test_table_columns(void **state)
 {
 	cleanup_strv struct strv lines = STRV_INIT;
@@ -410,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_profile_without_options),
 		cmocka_unit_test(test_profile_with_hostile_options),
 		cmocka_unit_test(test_magic_tar_fits_or_is_refused),
+		cmocka_unit_test(test_archive_of_a_born_machine),
 		cmocka_unit_test(test_table_columns),
 		cmocka_unit_test(test_engine_answers),
 		cmocka_unit_test(test_free_ports),

@@ -70,11 +70,11 @@ def shared(store):
         disk.truncate(5_000_000_000)
     rows = df(store)
     equal({name: row.counts for name, row in rows.items()},
-          {'Machines': (2, 1), 'Saved states': (0, 0), 'Systems': (1, 1), 'Images': (1, 1), 'Leftovers': (0, 0)}, 'counts')
+          {'Machines': (2, 1), 'Saved states': (0, 0), 'Systems': (1, 1), 'Templates': (0, 0), 'Images': (1, 1), 'Leftovers': (0, 0)}, 'counts')
     cache = store.path / 'cache'
     close(rows['Machines'].size, taken(cache, *(store.path / 'machines').iterdir()) - taken(cache), 'machines')
     close(rows['Systems'].size, taken(*(cache / 'systems').glob('?' * 64)), 'systems')
-    equal([row.reclaimable for row in rows.values()], [0] * 5, 'reclaimable')
+    equal([row.reclaimable for row in rows.values()], [0] * 6, 'reclaimable')
     contains(store.out('system', 'df', '--verbose'), '   default, m2\n', 'who has the system')
 
 
@@ -105,6 +105,20 @@ def systems(store):
     equal(size(re.search(r'Total reclaimed space: (\S+)\n', said).group(1)), row.reclaimable, 'what was freed')
     equal(df(store)['Systems'].counts, (1, 1), 'after yes')
     store.run('restart')
+
+
+@story.test('a template is removed when its image is gone, and otherwise with --all')
+def templates(store):
+    folder = store.path / 'cache' / 'templates'
+    system = next((store.path / 'cache' / 'systems').glob('?' * 64)).name[:32]
+    good, stale = (folder / f'{digest}-{"1" * 32}' for digest in (system, '0' * 32))
+    for template in (good, stale):
+        template.mkdir(parents=True)
+        (template / 'machine.state').write_bytes(os.urandom(1_000_000))
+    equal(df(store)['Templates'].counts, (2, 0), 'df')
+    contains(store.out('system', 'prune', '--force'), f'Deleted: {stale}\n', 'prune')
+    equal([path.name for path in folder.iterdir()], [good.name], 'what is left')
+    contains(store.out('system', 'prune', '--force', '--all'), f'Deleted: {good}\n', 'prune --all')
 
 
 @story.test('leftovers are what killed commands left an hour ago: not what is new, somebody else\'s, or a machine that is damaged')

@@ -17,7 +17,8 @@ struct options {
 
 static const struct option_row rows[] = {
 	{ "all", 'a', OPTION_BOOL, offsetof(struct options, all),
-	  .help = "prune: also images that no machine has; they are fetched again when they are needed" },
+	  .help = "prune: also images that no machine has, and templates: they are fetched and made again when they "
+		  "are needed" },
 	{ "force", 'f', OPTION_BOOL, offsetof(struct options, force), .help = "prune: do not ask" },
 	{ "verbose", 'v', OPTION_BOOL, offsetof(struct options, verbose), .help = "df: each thing, and who has it" },
 	{ 0 },
@@ -25,8 +26,8 @@ static const struct option_row rows[] = {
 static const struct option_row *const tables[] = { rows, NULL };
 
 static const char *const kind_names[USAGE_KINDS] = {
-	[USAGE_MACHINES] = "Machines", [USAGE_SAVED] = "Saved states",  [USAGE_SYSTEMS] = "Systems",
-	[USAGE_IMAGES] = "Images",     [USAGE_LEFTOVERS] = "Leftovers",
+	[USAGE_MACHINES] = "Machines",   [USAGE_SAVED] = "Saved states", [USAGE_SYSTEMS] = "Systems",
+	[USAGE_TEMPLATES] = "Templates", [USAGE_IMAGES] = "Images",      [USAGE_LEFTOVERS] = "Leftovers",
 };
 
 // --- df ---

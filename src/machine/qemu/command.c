@@ -114,7 +114,7 @@ static void add_emulated_options(struct buf *line)
 }
 
 // The kernel is handed over: no boot loader, no reading from a CD.
-static void add_kernel(const struct machine *m, bool emulated, struct strv *argv)
+static void add_kernel(const struct machine *m, const struct qemu_how *how, bool emulated, struct strv *argv)
 {
 	cleanup_free char *unpacked = system_path(m, "vmlinux");
 	cleanup_free char *packed = system_path(m, SYSTEM_KERNEL);
@@ -132,6 +132,8 @@ static void add_kernel(const struct machine *m, bool emulated, struct strv *argv
 	buf_printf(&line, "%sconsole=ttyS0 quiet no_timer_check", has_display(m) ? "console=tty0 " : "");
 	if (emulated)
 		add_emulated_options(&line);
+	if (how->template)
+		buf_puts(&line, " boot2docker.template");
 	strv_push(argv, buf_str(&line));
 }
 
@@ -193,7 +195,7 @@ void qemu_command(const struct machine *m, const struct qemu_how *how, struct st
 	strv_push(ret, "-no-user-config");
 	add_processor(m, how->accelerator, emulated, ret);
 	add_firmware(program, emulated, ret);
-	add_kernel(m, emulated, ret);
+	add_kernel(m, how, emulated, ret);
 	add_disk(m, ret);
 	add_layers(m, ret);
 	qemu_network_command(m, !how->incoming, ret);

@@ -45,6 +45,10 @@ const struct option_row qemu_options_rows[] = {
 		  "(default: the home folder)" },
 	{ "qemu-share-type", 0, OPTION_STRING, FIELD(share_type), "QEMU_SHARE_TYPE", "9p", "NAME",
 	  "What serves the shares: 9p, which is QEMU itself, or virtiofs, which needs virtiofsd" },
+	{ "qemu-template", 0, OPTION_STRING, FIELD(template), "QEMU_TEMPLATE", "auto", "WHEN",
+	  "Whether the machine goes on where a template of its kind was saved, instead of booting: auto (where the "
+	  "image's engine can), "
+	  "always, never" },
 	{ "qemu-ssh-port", 0, OPTION_INT, FIELD(ssh_port), "QEMU_SSH_PORT", "0", "PORT",
 	  "Port of 127.0.0.1 for SSH (0: a free one)", 0, PORT_MAX },
 	{ "qemu-docker-port", 0, OPTION_INT, FIELD(docker_port), "QEMU_DOCKER_PORT", "0", "PORT",
@@ -69,6 +73,8 @@ static int check(const struct context *ctx, const struct create_options *o, stru
 
 	if (q->cpu_count == 0)
 		return error_say(err, EINVAL, "--qemu-cpu-count 0: give a number of processors, or -1 for all");
+	if (strcmp(q->template, "auto") != 0 && strcmp(q->template, "always") != 0 && strcmp(q->template, "never") != 0)
+		return error_say(err, EINVAL, "--qemu-template %s: there are auto, always and never", q->template);
 	int r = qemu_network_check(q, err);
 	if (r == 0)
 		r = check_shares(q, err);
@@ -100,6 +106,7 @@ static void configure(struct machine *m, const struct create_options *o)
 	if (qemu_shares_parse(&q->share, &shares, NULL) == 0) // check has seen that it is
 		json_object_set_new(driver, "Shares", shares);
 	json_object_set_new(driver, "ShareType", json_text(q->share_type));
+	json_object_set_new(driver, "Template", json_text(q->template));
 	json_object_set_new(driver, "SSHPort", json_integer(q->ssh_port));
 	json_object_set_new(driver, "EnginePort", json_integer(q->docker_port));
 	json_object_set_new(driver, "Memory", json_integer(q->memory));

@@ -16,6 +16,7 @@ struct qemu_how {
 	const char *accelerator;
 	const char *provision; // NULL: nothing is handed over
 	bool incoming; // a saved machine: QEMU waits to be told where its state is
+	bool template; // the guest waits for its birth; QEMU ends with us
 };
 // The command line that starts the machine.
 void qemu_command(const struct machine *m, const struct qemu_how *how, struct strv *ret);
@@ -147,6 +148,28 @@ int qemu_resume(struct machine *m, const char *accelerator, struct error *err) M
 // Removes what was saved, if anything.
 int qemu_discard_saved(const struct machine *m, struct error *err) MUST_CHECK;
 int qemu_save(struct machine *m, struct error *err) MUST_CHECK;
+// Is there room for what it would write?
+int qemu_check_space(const struct machine *m, struct error *err) MUST_CHECK;
+// The two of them without what concerns shares, or discards. Takes the machine up from what was saved of `from`, which may be itself, and
+// lets it go on; -ESTALE when another version of QEMU wrote it.
+int qemu_save_state(struct machine *m, struct error *err) MUST_CHECK;
+int qemu_take_up(struct machine *m, const struct qemu_how *how, const struct machine *from,
+		 struct error *err) MUST_CHECK;
+// Kills the machine's QEMU, if it runs.
+void qemu_end(const struct machine *m);
+// What of this host's processor a saved state depends on. The caller frees.
+char *qemu_processor(const char *accelerator);
+
+// --- birth.c ---
+// The first start of a machine. 1: it was born from a template, which is made when there is none of its kind. 0: it has to boot.
+int qemu_be_born(struct machine *m, const char *provision, const char *accelerator, struct error *err) MUST_CHECK;
+
+// --- template.c ---
+// Makes the template of that kind in `folder`.
+int qemu_make_template(const struct machine *m, const char *folder, const char *accelerator,
+		       struct error *err) MUST_CHECK;
+// A machine of the same kind whose folder is a template's. The caller frees.
+struct machine *qemu_template(const struct machine *m, const char *folder);
 
 // --- forwarder.c ---
 // Starts the process that makes published ports reachable, unless there is one.

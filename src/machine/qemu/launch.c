@@ -23,6 +23,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 enum { START_TRIES = 8, START_TIMEOUT_MS = 60 * 1000, GREETING_MS = 1000, PAUSE_MS = 3, LOG_MAX = 1 << 20 };
 
@@ -87,6 +88,7 @@ struct child {
 	pid_t parent;
 	const struct owner *owner; // NULL: files keep the host's numbers
 	const struct qemu_servers *servers;
+	bool ends_with_us;
 };
 
 // In the child, before it becomes QEMU: only async-signal-safe calls.
@@ -101,6 +103,8 @@ static void prepare_child(void *arg)
 		text[--at] = (char)('0' + left % 10);
 	// Without its pid file, or without us, nobody would ever find it.
 	if (write(child->pid_fd, text + at, sizeof(text) - at) < 0 || getppid() != child->parent)
+		_exit(1);
+	if (child->ends_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		_exit(1);
 	if (child->owner && owner_enter(child->owner) < 0)
 		_exit(1);
@@ -120,7 +124,9 @@ static int spawn(const struct machine *m, const struct qemu_how *how, const stru
 	cleanup_free char *pid_file = machine_path(m, "qemu.pid");
 	cleanup_strv struct strv argv = STRV_INIT;
 	cleanup_close int pid_fd = open(pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	struct child child = { .pid_fd = pid_fd, .parent = getpid(), .servers = servers };
+	struct child child = {
+		.pid_fd = pid_fd, .parent = getpid(), .servers = servers, .ends_with_us = how->template
+	};
 	struct owner owner;
 
 	if (pid_fd < 0)

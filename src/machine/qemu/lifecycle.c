@@ -157,7 +157,7 @@ int qemu_start(struct machine *m, const char *provision, struct error *err)
 	r = qemu_shares_prepare(m, err);
 	if (r < 0)
 		return r;
-	r = qemu_is_saved(m) ? qemu_resume(m, accelerator, err) : 0;
+	r = qemu_is_saved(m) ? qemu_resume(m, accelerator, err) : qemu_be_born(m, provision, accelerator, err);
 	if (r)
 		return r < 0 ? r : 0;
 	qemu_shares_forget(m);

@@ -25,6 +25,7 @@ struct qemu_options {
 	char *network_address; // of the machine on tap or bridge; empty: by DHCP
 	struct strv share; // "DIR", "DIR:NAME"; none given: the home folder; "none" alone: nothing
 	char *share_type; // "9p" or "virtiofs"
+	char *template; // "auto", "always" or "never"
 	int ssh_port, docker_port; // on 127.0.0.1; 0: a free one
 };
 

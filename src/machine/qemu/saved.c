@@ -85,7 +85,7 @@ static json_t *essence_of(const struct strv *argv)
 }
 
 // The model and the features of the host's first processor, where the guest sees them; else "".
-static char *processor_of(const char *accelerator)
+char *qemu_processor(const char *accelerator)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	cleanup_buf struct buf ret = BUF_INIT;
@@ -113,7 +113,7 @@ static const char *accelerator_in(const struct strv *argv)
 static const char *misfit(const json_t *saved, const struct strv *argv)
 {
 	cleanup_json json_t *essence = essence_of(argv);
-	cleanup_free char *processor = processor_of(accelerator_in(argv));
+	cleanup_free char *processor = qemu_processor(accelerator_in(argv));
 
 	if (!json_equal(json_at(saved, "Arguments"), essence))
 		return "the machine is made differently now";
@@ -196,7 +196,7 @@ static int begin_transfer(struct qmp *q, const char *command, const char *format
 
 // --- save ---
 
-static int check_space(const struct machine *m, struct error *err)
+int qemu_check_space(const struct machine *m, struct error *err)
 {
 	long long needed = json_int_at(m->config, "Driver.Memory", 0) + DEVICES_MB;
 	struct statvfs fs;
@@ -282,7 +282,7 @@ static int write_files(const struct machine *m, struct qmp *q, const struct strv
 	cleanup_free char *half = machine_path(m, "machine.state.tmp");
 	cleanup_free char *whole = state_path(m);
 	cleanup_free char *description = description_path(m);
-	cleanup_free char *processor = processor_of(accelerator_in(argv));
+	cleanup_free char *processor = qemu_processor(accelerator_in(argv));
 	const char *format = STREAM;
 
 	int r = write_state(q, half, &format, err);
@@ -333,24 +333,29 @@ static int save_and_quit(struct machine *m, int pidfd, struct qmp *q, struct err
 	return r;
 }
 
-int qemu_save(struct machine *m, struct error *err)
+int qemu_save_state(struct machine *m, struct error *err)
 {
 	cleanup_free char *socket = machine_path(m, "qmp.sock");
 	cleanup_qmp struct qmp q = QMP_INIT;
 	cleanup_close int pidfd = -1;
-	struct error why = ERROR_INIT;
 	int found = qemu_process_find(m, &pidfd, err);
 
 	if (found <= 0)
 		return found < 0 ? found : error_say(err, ESHUTDOWN, "machine \"%s\" does not run", m->name);
-	int r = check_space(m, err);
+	int r = qmp_open(&q, socket, QMP_TIMEOUT_MS, err);
+	return r < 0 ? r : save_and_quit(m, pidfd, &q, err);
+}
+
+int qemu_save(struct machine *m, struct error *err)
+{
+	struct error why = ERROR_INIT;
+	int r = qemu_check_space(m, err);
+
 	if (r < 0)
 		return r;
 	r = qemu_shares_release(m, err);
 	if (r == 0)
-		r = qmp_open(&q, socket, QMP_TIMEOUT_MS, err);
-	if (r == 0)
-		r = save_and_quit(m, pidfd, &q, err);
+		r = qemu_save_state(m, err);
 	if (r < 0 && qemu_shares_restore(m, &why) < 0)
 		log_warn("%s", why.msg);
 	return r;
@@ -365,7 +370,7 @@ static int discard(const struct machine *m, const char *why, struct error *err)
 	return qemu_discard_saved(m, err);
 }
 
-static void end(const struct machine *m)
+void qemu_end(const struct machine *m)
 {
 	cleanup_close int pidfd = -1;
 	struct error ignored = ERROR_INIT;
@@ -375,9 +380,9 @@ static void end(const struct machine *m)
 		qemu_process_forget(m);
 }
 
-static int load(const struct machine *m, struct qmp *q, const char *format, struct error *err)
+static int load(const struct machine *from, struct qmp *q, const char *format, struct error *err)
 {
-	cleanup_free char *path = state_path(m);
+	cleanup_free char *path = state_path(from);
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
@@ -399,13 +404,38 @@ static int cannot_load(const struct machine *m, struct error *err)
 			 m->name, words ? words : err->msg, m->ctx->program, m->name);
 }
 
+int qemu_take_up(struct machine *m, const struct qemu_how *how, const struct machine *from, struct error *err)
+{
+	cleanup_free char *description = description_path(from);
+	cleanup_json json_t *saved = NULL;
+	cleanup_qmp struct qmp q = QMP_INIT;
+	int r = json_read_file(description, SAVED_MAX, &saved, err);
+
+	if (r == 0)
+		r = qemu_launch(m, how, &q, err);
+	if (r < 0)
+		return r;
+	if (strcmp(json_str_at(saved, "Version", ""), q.version) != 0) {
+		qemu_end(m);
+		return error_say(err, ESTALE, "QEMU is another version now");
+	}
+	r = load(from, &q, json_str_at(saved, "Format", ""), err);
+	if (r < 0) {
+		qemu_end(m);
+		return cannot_load(m, err);
+	}
+	r = from == m ? file_unlink(description, err) : 0;
+	if (r == 0)
+		r = qmp_execute(&q, "cont", QMP_TIMEOUT_MS, NULL, err);
+	return r < 0 ? r : qemu_network_forward(m, &q, err);
+}
+
 int qemu_resume(struct machine *m, const char *accelerator, struct error *err)
 {
 	struct qemu_how how = { .accelerator = accelerator, .incoming = true };
 	cleanup_free char *description = description_path(m);
 	cleanup_strv struct strv argv = STRV_INIT;
 	cleanup_json json_t *saved = NULL;
-	cleanup_qmp struct qmp q = QMP_INIT;
 	struct error why = ERROR_INIT;
 
 	if (json_read_file(description, SAVED_MAX, &saved, &why) < 0)
@@ -414,23 +444,12 @@ int qemu_resume(struct machine *m, const char *accelerator, struct error *err)
 	const char *reason = misfit(saved, &argv);
 	if (reason)
 		return discard(m, reason, err);
-	int r = qemu_launch(m, &how, &q, err);
-	if (r < 0)
-		return r;
-	if (strcmp(json_str_at(saved, "Version", ""), q.version) != 0) {
-		end(m);
-		return discard(m, "QEMU is another version now", err);
+	int r = qemu_take_up(m, &how, m, err);
+	if (r == -ESTALE) {
+		why = *err;
+		error_clear(err);
+		return discard(m, why.msg, err);
 	}
-	r = load(m, &q, json_str_at(saved, "Format", ""), err);
-	if (r < 0) {
-		end(m);
-		return cannot_load(m, err);
-	}
-	r = file_unlink(description, err);
-	if (r == 0)
-		r = qmp_execute(&q, "cont", QMP_TIMEOUT_MS, NULL, err);
-	if (r == 0)
-		r = qemu_network_forward(m, &q, err);
 	if (r == 0)
 		r = qemu_discard_saved(m, err);
 	return r < 0 ? r : 1;

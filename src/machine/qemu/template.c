@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Making a template, from which machines of its kind are born; see internal.h.
+//
+// Theory of operation. A template is a machine without an identity that was saved: machine.state, saved.json and disk.qcow2 in a folder
+// of the cache. It boots with certificates of a CA of its own, whose key nobody keeps, and with a user's key that nobody keeps; a
+// machine that is born from it is given its own before anybody can reach it. The guest says on its console when it may be saved
+// (src/guest/template.h).
+#include "internal.h"
+
+#include "../console.h"
+#include "../key.h"
+#include "../provision.h"
+#include "../run.h"
+#include "../wait.h"
+#include "lib/alloc.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "lib/pki.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { READY_TIMEOUT_MS = 5 * 60 * 1000, PAUSE_MS = 20, CERT_DAYS = 1080, CONSOLE_MAX = 8 << 20 };
+static const char READY[] = "This machine is a template, and waits for its birth";
+
+struct machine *qemu_template(const struct machine *m, const char *folder)
+{
+	struct machine *t = machine_new(m->ctx, "template");
+
+	free(t->dir);
+	t->dir = xstrdup(folder);
+	json_decref(t->config);
+	t->config = json_deep_copy(m->config);
+	t->driver = m->driver;
+	return t;
+}
+
+static int make_certificates(const struct machine *t, struct error *err)
+{
+	cleanup_free char *ca = machine_path(t, "ca.pem");
+	cleanup_free char *ca_key = machine_path(t, "ca-key.pem");
+	cleanup_free char *cert = machine_path(t, "server.pem");
+	cleanup_free char *key = machine_path(t, "server-key.pem");
+	cleanup_strv struct strv names = STRV_INIT;
+	const struct pki_ca_spec authority = { ca, ca_key, "boot2docker template", time(NULL), CERT_DAYS };
+	const struct pki_cert_spec server = { .ca_cert_path = ca,
+					      .ca_key_path = ca_key,
+					      .cert_path = cert,
+					      .key_path = key,
+					      .organization = authority.organization,
+					      .role = PKI_SERVER,
+					      .names = &names,
+					      .now = authority.now,
+					      .days = CERT_DAYS };
+
+	strv_push(&names, "template");
+	int r = pki_make_ca(&authority, err);
+	return r < 0 ? r : pki_make_cert(&server, err);
+}
+
+static int make_archive(const struct machine *t, const char *path, struct error *err)
+{
+	cleanup_buf struct buf plain = BUF_INIT, archive = BUF_INIT;
+	int r = provision_tar(t, false, time(NULL), &plain, err);
+
+	if (r == 0)
+		r = provision_born(&plain, NULL, NULL, time(NULL), &archive, err);
+	return r < 0 ? r : file_replace(path, archive.data, archive.len, 0600, err);
+}
+
+static bool is_ready(const struct machine *t)
+{
+	cleanup_free char *path = qemu_console_path(t);
+	cleanup_buf struct buf text = BUF_INIT;
+
+	return file_read(path, CONSOLE_MAX, &text, NULL) == 0 && strstr(buf_str(&text), READY);
+}
+
+static int wait_ready(const struct machine *t, struct error *err)
+{
+	int64_t deadline = clock_ms() + wait_patiently(READY_TIMEOUT_MS);
+	struct wait w;
+	int r = 0;
+
+	wait_begin(&w, "the template's engine");
+	while (r == 0 && !is_ready(t)) {
+		cleanup_close int pidfd = -1;
+		r = interrupt_check(err);
+		if (r == 0 && qemu_process_find(t, &pidfd, NULL) <= 0)
+			r = error_say(err, ESHUTDOWN, "its QEMU ended");
+		if (r == 0 && clock_ms() >= deadline)
+			r = error_say(err, ETIMEDOUT, "its engine did not answer within %d s ($B2D_READY_TIMEOUT)",
+				      wait_patiently(READY_TIMEOUT_MS) / 1000);
+		wait_tick(&w);
+		clock_sleep_ms(PAUSE_MS);
+	}
+	wait_end(&w);
+	return r;
+}
+
+// What the template was made with.
+static int clean(const struct machine *t, struct error *err)
+{
+	static const char *const files[] = { "ca-key.pem", "ca.pem",   "server.pem",    "server-key.pem", "id_rsa",
+					     "id_rsa.pub", "qemu.log", "provision.tar", "console.log",    "shares",
+					     "system",     "qemu.pid", "qmp.sock" };
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(files) && r == 0; i++) {
+		cleanup_free char *path = machine_path(t, files[i]);
+		r = file_unlink(path, err);
+	}
+	return r;
+}
+
+static int boot_and_save(struct machine *t, const char *accelerator, struct error *err)
+{
+	cleanup_free char *archive = machine_path(t, "provision.tar");
+	struct qemu_how how = { .accelerator = accelerator, .provision = archive, .template = true };
+	cleanup_qmp struct qmp q = QMP_INIT;
+	int r = make_archive(t, archive, err);
+
+	if (r == 0)
+		r = qemu_shares_prepare(t, err);
+	if (r == 0)
+		r = qemu_launch(t, &how, &q, err);
+	qmp_close(&q);
+	if (r == 0)
+		r = wait_ready(t, err);
+	if (r == 0)
+		r = qemu_save_state(t, err);
+	return r;
+}
+
+int qemu_make_template(const struct machine *m, const char *folder, const char *accelerator, struct error *err)
+{
+	cleanup_machine struct machine *t = qemu_template(m, folder);
+	cleanup_free char *system = machine_path(m, "system");
+	cleanup_free char *link = machine_path(t, "system");
+
+	qemu_end(t); // of a command that was killed
+	int r = file_remove_tree(folder, err);
+	if (r == 0)
+		r = file_mkdirs(folder, 0700, err);
+	if (r == 0 && symlink(system, link) < 0)
+		r = error_set(err, errno, "make %s", link);
+	if (r == 0)
+		r = qemu_check_space(t, err);
+	if (r == 0)
+		r = make_certificates(t, err);
+	if (r == 0)
+		r = key_make(t, err);
+	if (r == 0)
+		r = qemu_make_disk(t, err);
+	if (r == 0)
+		r = boot_and_save(t, accelerator, err);
+	qemu_end(t);
+	return r < 0 ? r : clean(t, err);
+}

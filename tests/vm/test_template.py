@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Machines that are born from a template: what they have in common with a booted one, and what none shares with another. The
+development image's engine is restarted for it, so --qemu-template always.
+
+    test_template.py [MACHINES]   how many are compared with each other; 3 if not given
+"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from machine import BOOT2DOCKER, IMAGE, Machine, run
+from tap import Story, contains, equal, finish, note, within
+
+COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+NOBODY_ELSES = '''
+sudo cat /var/lib/boot2docker/ssh/ssh_host_*_key.pub | cut -d' ' -f2
+sudo cat /var/lib/docker/engine-id; echo
+docker info --format '{{.ID}}'
+cat /proc/sys/kernel/random/boot_id
+head -c 32 /dev/urandom | md5sum
+openssl rand -hex 32
+sudo sha256sum /var/lib/boot2docker/server.pem /var/lib/boot2docker/server-key.pem | cut -d' ' -f1
+docker network create one
+docker create --name two busybox-local /bin/true
+hostname
+'''
+story = Story()
+
+
+class Born(Machine):
+    """A machine in the store of another."""
+
+    def __init__(self, first, name):
+        self.name, self.store, self.environment = name, first.store, first.environment
+        self.folder = self.store / 'machines' / name
+
+    def create(self, *flags):
+        return super().create('--qemu-template', 'always', *flags)
+
+    def is_born(self):
+        return 'born from a template' in self.ssh('cat /boot.log')
+
+
+class Store(Machine):
+    """The store of all, with a home folder that is shared."""
+
+    def __init__(self):
+        super().__init__()
+        self.home = self.store / 'home'
+        self.home.mkdir()
+        self.environment.update(HOME=str(self.home), QEMU_SHARE=f'{self.home}:/shared')
+        self.machines = []
+
+    def __exit__(self, *error):
+        for machine in self.machines:
+            machine.command('kill', machine.name, check=False)
+        super().__exit__(*error)
+
+    def add(self, name):
+        machine = Born(self, name)
+        self.machines.append(machine)
+        return machine
+
+    def templates(self):
+        return sorted((self.store / 'cache' / 'templates').glob('*-*'))
+
+    def tail(self):
+        return self.machines[-1].console() if self.machines else ''
+
+
+@story.test('the first machine makes the template, and is born from it', vital=True)
+def first(store):
+    (store.home / 'file').write_text('of the host\n')
+    machine = store.add('first')
+    result = machine.create()
+    contains(result.stdout + result.stderr, 'Making a template', 'create')
+    assert machine.is_born(), machine.ssh('cat /boot.log')
+    folder, = store.templates()
+    equal(sorted(path.name for path in folder.iterdir()), ['disk.qcow2', 'machine.state', 'saved.json'], 'what is kept of it')
+    equal([path.stat().st_mode & 0o777 for path in (folder, folder / 'machine.state')], [0o700, 0o600], 'modes')
+    machine.import_busybox('busybox-local')
+    contains(machine.docker('run', '--rm', 'busybox-local', '/bin/echo', 'it runs'), 'it runs', 'a container')
+
+
+@story.test(f'of {COUNT} machines no two share a key, an identifier, a name or a random number', vital=True)
+def identities(store):
+    seen = {}
+    for number in range(COUNT):
+        machine = store.machines[0] if number == 0 else store.add(f'm{number}')
+        if number:
+            start = time.monotonic()
+            result = machine.create()
+            note(f'create took {time.monotonic() - start:.2f} s')
+            assert 'template' not in result.stdout + result.stderr, result
+            assert machine.is_born(), f'{machine.name} was booted'
+            machine.import_busybox('busybox-local')
+        lines = machine.ssh(NOBODY_ELSES).split('\n')[:-1]
+        equal(lines[-1], machine.name, 'host name')
+        for line in set(lines):
+            assert line not in seen, f'{machine.name} and {seen[line]} share {line!r}'
+            seen[line] = machine.name
+        if 1 < number < COUNT - 1:
+            machine.command('rm', '-f', machine.name)
+            store.machines.remove(machine)
+    assert len(seen) > 9 * COUNT, f'only {len(seen)} things were compared'
+
+
+@story.test('a born machine has the right time, the share, its user\'s key alone, and an engine that wants its certificates')
+def whole(store):
+    machine = store.machines[1]
+    assert abs(int(machine.ssh('date +%s')) - time.time()) < 3, machine.ssh('date')
+    equal(machine.ssh('cat /shared/file'), 'of the host\n', 'the share')
+    equal(machine.ssh('cut -d" " -f2 /home/docker/.ssh/authorized_keys').split(), [(machine.folder / 'id_rsa.pub').read_text().split()[1]],
+          'keys that may log in')
+    equal(machine.ssh('sudo ls /var/lib/boot2docker').split().count('random-seed'), 0, 'seeds that lie about')
+    try:
+        machine.ask('/version', machine.tls())
+    except OSError:
+        pass
+    else:
+        raise AssertionError('it answers without a client certificate')
+    machine.engine_version()
+
+
+@story.test('it is saved and goes on, and it is stopped and boots, with what it has and is')
+def later(store):
+    machine = store.machines[1]
+    before = machine.ssh(NOBODY_ELSES.split('cat /proc')[0])
+    machine.ssh('echo mine | sudo tee /var/lib/boot2docker/mine')
+    machine.command('save', machine.name)
+    machine.command('start', machine.name)
+    equal(machine.ssh('cat /var/lib/boot2docker/mine /shared/file'), 'mine\nof the host\n', 'after it was saved')
+    machine.command('restart', machine.name, timeout=400)
+    equal(machine.ssh('cat /var/lib/boot2docker/mine /shared/file'), 'mine\nof the host\n', 'after it was booted')
+    equal(machine.ssh(NOBODY_ELSES.split('cat /proc')[0]), before, 'its keys and identifiers')
+    assert not machine.is_born(), 'it was not booted'
+    contains(machine.docker('ps', '-a'), 'two', 'its containers')
+
+
+@story.test('two that are made at once')
+def at_once(store):
+    two = [store.add('left'), store.add('right')]
+    errors = []
+
+    def make(machine):
+        try:
+            machine.create()
+        except AssertionError as error:
+            errors.append(str(error))
+    threads = [threading.Thread(target=make, args=[machine]) for machine in two]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    equal(errors, [], 'errors')
+    assert all(machine.is_born() for machine in two), 'one was booted'
+    contains(store.command('system', 'df').stdout, '\nTemplates      1 ', 'system df')
+    equal(len(store.templates()), 1, 'templates')
+    for machine in two:
+        machine.command('rm', '-f', machine.name)
+        store.machines.remove(machine)
+
+
+@story.test('a template that cannot be loaded is removed, with a word, and the machine boots')
+def damaged(store):
+    folder, = store.templates()
+    with open(folder / 'machine.state', 'r+b') as state:
+        state.truncate(1 << 20)
+    machine = store.add('boots')
+    result = machine.create()
+    contains(result.stderr, 'machine "boots" boots, because it cannot be born from a template', 'create')
+    assert not machine.is_born(), 'it is born'
+    machine.engine_version()
+    equal(store.templates(), [], 'templates')
+    machine.command('rm', '-f', machine.name)
+    store.machines.remove(machine)
+
+
+@story.test('a create that is killed while it makes the template leaves no QEMU')
+def killed(store):
+    process = subprocess.Popen([BOOT2DOCKER, 'create', '-d', 'qemu', '--qemu-cpu-count', '2', '--qemu-template', 'always',
+                                '--qemu-boot2docker-url', IMAGE / 'boot2docker.iso', 'gone'], env=store.environment,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    pid_file = store.store / 'cache' / 'templates' / 'unfinished' / 'qemu.pid'
+    within(60, 'the template\'s QEMU', lambda: pid_file.exists() and pid_file.read_text().strip())
+    pid = int(pid_file.read_text())
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    within(10, 'its end', lambda: not os.path.exists(f'/proc/{pid}/exe'))
+    store.command('rm', '-f', 'gone')
+    equal(store.templates(), [], 'templates')
+
+
+@story.test('never: no template; and a value that there is not is refused')
+def never(store):
+    refused = store.command('create', '-d', 'qemu', '--qemu-template', 'sometimes', 'x', check=False)
+    equal(refused.returncode, 3, 'exit status')
+    contains(refused.stderr, 'there are auto, always and never', 'create')
+    made = run(BOOT2DOCKER, 'create', '-d', 'qemu', '--no-start', '--qemu-template', 'never', '--qemu-boot2docker-url',
+               IMAGE / 'boot2docker.iso', 'plain', env=store.environment)
+    equal(made.returncode, 0, 'create')
+    equal(json.loads((store.store / 'machines' / 'plain' / 'config.json').read_text())['Driver']['Template'], 'never', 'config.json')
+    store.command('rm', '-f', 'plain')
+
+
+if __name__ == '__main__':
+    with Store() as subject:
+        finish(story.run(subject, subject.tail))
