@@ -5,6 +5,7 @@
 #include "control.h"
 #include "cron.h"
 #include "dhcp.h"
+#include "engine.h"
 #include "hostname.h"
 #include "lib/alloc.h"
 #include "lib/clock.h"
@@ -152,6 +153,17 @@ static int engine_stop(void)
 	return 1;
 }
 
+static int engine_certificates(void)
+{
+	struct guest g = { .root = "" };
+	struct error err = ERROR_INIT;
+
+	if (engine_renew_certificates(&g, &err) == 0)
+		return 0;
+	fprintf(stderr, "docker: %s\n", err.msg);
+	return 1;
+}
+
 static int engine_main(int argc, char **argv)
 {
 	const char *verb = argc == 2 ? argv[1] : "";
@@ -167,7 +179,10 @@ static int engine_main(int argc, char **argv)
 		return ask("docker", reload);
 	if (strcmp(verb, "status") == 0)
 		return engine_status();
-	fprintf(stderr, "usage: /etc/init.d/docker start|stop|restart|reload|status\n");
+	if (strcmp(verb, "certificates") == 0)
+		return engine_certificates();
+	fprintf(stderr, "usage: /etc/init.d/docker start|stop|restart|reload|certificates|status\n"
+			"  certificates  takes up those that are in the files now, without a restart, or fails\n");
 	return 1;
 }
 

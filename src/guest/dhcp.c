@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/number.h"
 #include "lib/path.h"
+#include "lib/proc.h"
 #include "network.h"
 #include "ntp.h"
 
@@ -244,6 +245,19 @@ static int apply(const struct guest *g, const char *interface, const struct dhcp
 	return dhcp_note(g, interface, lease, err);
 }
 
+// An address that comes when the engine runs is not in its certificate yet. An engine that would have to be restarted for it keeps
+// the one it has.
+static void renew_certificates(const struct guest *g)
+{
+	static const char *const argv[] = { GUEST_PROGRAMS "/engine-control", "certificates", NULL };
+	cleanup_free char *running = guest_path(g, GUEST_RUN "/engine-answers");
+	struct proc_spec spec = { .argv = argv, .timeout_ms = 60000 };
+	struct error why = ERROR_INIT;
+
+	if (file_exists(running) && proc_check(&spec, &why) < 0)
+		log_debug("DHCP: %s", why.msg);
+}
+
 static int handle_lease(const struct guest *g, const char *interface, bool fresh, struct error *err)
 {
 	struct dhcp_lease lease;
@@ -259,6 +273,8 @@ static int handle_lease(const struct guest *g, const char *interface, bool fresh
 		log_info("DHCP: %s has %s", interface, inet_ntop(AF_INET, &lease.address, text, sizeof(text)));
 	if (r == 0 && fresh && lease.ntp.count > 0)
 		ntp_again();
+	if (r == 0 && fresh)
+		renew_certificates(g);
 	dhcp_lease_done(&lease);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "engine.h"
 
 #include "bootlog.h"
+#include "control.h"
 #include "lib/alloc.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -23,6 +24,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -201,6 +203,34 @@ static int prepare_dockerd(struct guest *g, struct launch *launch, struct error 
 	profile_done(&profile);
 	timeline_mark(g, "dockerd-exec", "profile certificates");
 	return 0;
+}
+
+// Was the engine that runs started with certificates?
+static bool runs_with_tls(const struct guest *g)
+{
+	cleanup_buf struct buf state = BUF_INIT, arguments = BUF_INIT;
+	uint64_t pid;
+
+	if (control_ask("status docker", &state, NULL) < 0 || strncmp(buf_str(&state), "running ", 8) != 0 ||
+	    number_parse_u64(buf_str(&state) + 8, 1, INT32_MAX, &pid, NULL) < 0)
+		return false;
+	cleanup_free char *path = xasprintf("%s/proc/%" PRIu64 "/cmdline", g->root, pid);
+	return file_read(path, 64 * 1024, &arguments, NULL) == 0 &&
+	       memmem(arguments.data, arguments.len, "--tlscert=", 10);
+}
+
+int engine_renew_certificates(const struct guest *g, struct error *err)
+{
+	cleanup_free char *own = guest_path(g, ENGINE_OWN);
+	struct profile profile;
+	bool whole;
+
+	if (!file_exists(own) || !runs_with_tls(g))
+		return error_say(err, ENOTSUP, "this engine has to be restarted to take up certificates");
+	profile_evaluate(g, &profile);
+	whole = tls_ensure(g, &profile);
+	profile_done(&profile);
+	return whole ? 0 : error_say(err, ENOENT, "the certificates are not all there, see /boot.log");
 }
 
 static int prepare_containerd(struct guest *g, struct launch *launch, struct error *err)

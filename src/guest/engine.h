@@ -17,6 +17,11 @@ struct engine_facts {
 
 #define ENGINE_NOTE GUEST_RUN "/engine-answers" // there once the engine has answered
 
+// The engine made from source (doc/engine.md): it takes up certificates and identifier from their files by itself.
+#define ENGINE_OWN "/usr/libexec/docker/docker-engine"
+// Renews certificates that need it, without a restart. -ENOTSUP: the engine that runs would not take them up.
+int engine_renew_certificates(const struct guest *g, struct error *err) MUST_CHECK;
+
 // dockerd's arguments. Settings that daemon.json has are left to it: dockerd refuses to start when it gets both.
 void engine_argv(const struct profile *p, const struct engine_facts *facts, struct strv *ret);
 

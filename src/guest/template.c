@@ -19,7 +19,6 @@
 #include "shares.h"
 #include "tar.h"
 #include "timeline.h"
-#include "tls.h"
 #include "truststore.h"
 
 #include <errno.h>
@@ -35,7 +34,6 @@
 #define START_LEN (2 * TAR_BLOCK) // of the archive: the first member, which has random numbers
 #define SEED_BITS 256
 #define SEED_FILE GUEST_DATA "/random-seed" // of the host's random numbers, beside all else in the archive
-#define OWN_ENGINE "/usr/libexec/docker/docker-engine"
 #define NETWORKS "network/files/local-kv.db" // in the engine's folder: the default networks, with their identifiers
 
 static int read_start(const char *path, uint8_t ret[static START_LEN], struct error *err)
@@ -135,13 +133,11 @@ static int restart_engine(const struct guest *g, const char *folder, struct erro
 
 static int renew_engine(const struct guest *g, const struct profile *p, struct error *err)
 {
-	cleanup_free char *own = guest_path(g, OWN_ENGINE);
+	int r = engine_renew_certificates(g, err);
 
-	if (!file_exists(own))
-		return restart_engine(g, p->values[PROFILE_DOCKER_DIR], err);
-	if (!tls_ensure(g, p))
-		log_error("the engine goes on with the template's certificates, which nobody can use");
-	return 0;
+	if (r == -ENOTSUP)
+		error_clear(err);
+	return r == -ENOTSUP ? restart_engine(g, p->values[PROFILE_DOCKER_DIR], err) : r;
 }
 
 int template_give_birth(struct guest *g, const void *archive, size_t len, struct error *err)

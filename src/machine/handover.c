@@ -28,10 +28,12 @@ int handover_over_ssh(const struct machine *m, enum provision_kind kind, struct 
 	cleanup_buf struct buf tar = BUF_INIT;
 	// The name has letters, digits, "-" and "." only.
 	cleanup_free char *name = xasprintf("sudo /usr/bin/sethostname %s && ", m->name);
+	// Certificates alone some engines take up without a restart, so that no container is stopped.
 	cleanup_free char *command =
 		xasprintf("%ssudo mkdir -p /var/lib/boot2docker && sudo tar -x -f - -C /var/lib/boot2docker && "
-			  "%ssudo /etc/init.d/docker restart",
-			  IS_BOOT2DOCKER, all ? name : "");
+			  "%ssudo /etc/init.d/docker restart%s",
+			  IS_BOOT2DOCKER, all ? name : "{ sudo /etc/init.d/docker certificates 2>/dev/null || ",
+			  all ? "" : "; }");
 
 	int r = provision_tar(m, !all, time(NULL), &tar, err);
 	if (r < 0)

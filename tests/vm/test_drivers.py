@@ -190,7 +190,10 @@ def serial(machine):
 @story.test('regenerate-certs: the engine answers with a new certificate, of the same authority')
 def regenerate(machine):
     before, authority = serial(machine), (machine.folder / 'ca.pem').read_bytes()
+    started = machine.ssh('cat /var/run/docker.pid')
     machine.command('regenerate-certs', '-f')
+    if machine.ssh('test -e /usr/libexec/docker/docker-engine && echo own || true'):
+        equal(machine.ssh('cat /var/run/docker.pid'), started, 'the engine that runs')
     assert serial(machine) != before, 'it is the same certificate'
     equal(machine.command('version', machine.name).stdout.strip(), machine.engine_version().partition('+')[0], 'version')
     equal((machine.folder / 'ca.pem').read_bytes(), authority, 'authority')

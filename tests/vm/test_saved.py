@@ -13,6 +13,7 @@ from machine import BOOT2DOCKER, Machine, free_port, resident_memory, run
 from tap import PATIENCE, Story, contains, equal, finish, note, within
 
 story = Story()
+MEMORY = 2048  # MB
 SERVER = ('/bin/sh', '-c', 'mkdir /www; echo still here >/www/index.html; exec /bin/httpd -f -p 80 -h /www')
 
 
@@ -57,7 +58,7 @@ def until_answer(attempt, limit):
 
 @story.test('a machine with two shares, one with a name longer than a mount tag', vital=True)
 def create(machine):
-    machine.create('--qemu-share', f'{machine.home}:{machine.inside}', '--qemu-share', f'{machine.home}:/shared')
+    machine.create('--qemu-memory', str(MEMORY), '--qemu-share', f'{machine.home}:{machine.inside}', '--qemu-share', f'{machine.home}:/shared')
     machine.import_busybox('busybox-local')
 
 
@@ -82,6 +83,20 @@ def share(machine):
     equal(machine.ssh('echo mine >/shared/of-docker && cd /shared && stat -c %U:%G of-docker && stat -c %U "from the host"'),
           'docker:staff\ndocker\n', 'whose the files are in the machine')
     equal((machine.home / 'of-docker').stat().st_uid, machine.owner, 'owner of what docker wrote')
+
+
+@story.test('memory that the machine has used goes back to the host: 1 GB within 30 s')
+def memory(machine):
+    pid = (machine.folder / 'qemu.pid').read_text()
+    idle = resident_memory(pid)
+    machine.ssh('sudo mkdir /mnt/filled && sudo mount -t tmpfs -o size=1100m filled /mnt/filled && '
+                'sudo dd if=/dev/zero of=/mnt/filled/file bs=1M count=1024', timeout=300)
+    full = resident_memory(pid)
+    assert full > idle + 900, f'{idle} MB before, {full} MB after 1 GB was filled'
+    machine.ssh('sudo umount /mnt/filled')
+    start = time.monotonic()
+    within(30, 'the memory is back', lambda: resident_memory(pid) < 1.3 * idle)
+    note(f'{idle} MB idle, {full} MB filled, {resident_memory(pid)} MB {time.monotonic() - start:.0f} s after')
 
 
 @story.test('a published port answers on 127.0.0.1, tcp and udp, and no longer than its container runs', vital=True)
@@ -122,9 +137,9 @@ def save(machine):
     machine.command('save', machine.name)
     note(f'save took {time.monotonic() - start:.2f} s')
     state = machine.folder / 'machine.state'
-    note(f'{state.stat().st_blocks * 512 >> 20} MB of state for 1024 MB of memory')
+    note(f'{state.stat().st_blocks * 512 >> 20} MB of state for {MEMORY} MB of memory')
     equal(state.stat().st_mode & 0o777, 0o600, 'mode of the state')
-    assert state.stat().st_size <= (1024 + 64) << 20, 'the state is larger than the memory'
+    assert state.stat().st_size <= (MEMORY + 64) << 20, 'the state is larger than the memory'
     equal(machine.command('status', machine.name).stdout, 'Saved\n', 'status')
     equal(machine.fetch(machine.port), None, 'what the published port says')
     machine.saved_at = time.time()
@@ -150,7 +165,7 @@ def resume(machine):
     equal(machine.docker('inspect', '-f', '{{.State.StartedAt}}', machine.container), machine.started, 'start of the container')
     assert not (machine.folder / 'machine.state').exists(), 'the state could be used again'
     resident = resident_memory((machine.folder / 'qemu.pid').read_text())
-    note(f'{resident} MB of the machine\'s 1024 are the host\'s memory')
+    note(f'{resident} MB of the machine\'s {MEMORY} are the host\'s memory')
     assert resident < 850, 'pages that the guest does not use take memory of the host'
 
 
