@@ -93,7 +93,25 @@ static void kind_of(const struct machine *m, const char *accelerator, const char
 
 // --- the template ---
 
-// The folder of the kind's template, which is made when it is not there. The caller holds the lock.
+// A label may be each machine's own: nobody shall wait for a template that is of no use to another.
+static bool has_own_options(const struct machine *m)
+{
+	static const char *const lists[] = { "Labels", "InsecureRegistry", "RegistryMirror", "ArbitraryFlags", "Env" };
+	const json_t *options = json_at(m->config, "HostOptions.EngineOptions");
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		if (json_array_size(json_object_get(options, lists[i])) > 0)
+			return true;
+	return *json_str_at(options, "StorageDriver", "") != '\0';
+}
+
+static bool is_worth_making(const struct machine *m)
+{
+	return strcmp(json_str_at(m->config, "Driver.Template", ""), "always") == 0 || !has_own_options(m);
+}
+
+// 1 and the folder of the kind's template, which is made when it is not there; 0: there is none, and none is made. The caller holds the
+// lock.
 static int ensure_template(const struct machine *m, const char *accelerator, const char *system, char **ret,
 			   struct error *err)
 {
@@ -103,6 +121,8 @@ static int ensure_template(const struct machine *m, const char *accelerator, con
 	cleanup_free char *unfinished = templates_unfinished(m->ctx);
 
 	if (!file_exists(folder)) {
+		if (!is_worth_making(m))
+			return 0;
 		log_info("(%s) Making a template of machines of this kind, once: the next are there at once...",
 			 m->name);
 		int r = templates_make_room(m->ctx, err);
@@ -116,7 +136,7 @@ static int ensure_template(const struct machine *m, const char *accelerator, con
 			return r;
 	}
 	*ret = take_ptr(folder);
-	return 0;
+	return 1;
 }
 
 // --- the machine ---
@@ -186,6 +206,7 @@ static int try_birth(struct machine *m, const char *folder, const char *provisio
 	return r;
 }
 
+// As qemu_be_born, with errors.
 static int be_born(struct machine *m, const char *provision, const char *accelerator, const char *system,
 		   struct error *err)
 {
@@ -195,11 +216,12 @@ static int be_born(struct machine *m, const char *provision, const char *acceler
 
 	if (r == 0)
 		r = ensure_template(m, accelerator, system, &folder, err);
-	if (r == 0)
-		r = try_birth(m, folder, provision, accelerator, err);
-	if (r < 0 && r != -EINTR && folder && file_remove_tree(folder, NULL) < 0)
+	if (r <= 0)
+		return r;
+	r = try_birth(m, folder, provision, accelerator, err);
+	if (r < 0 && r != -EINTR && file_remove_tree(folder, NULL) < 0)
 		log_warn("%s cannot be removed", folder);
-	return r;
+	return r < 0 ? r : 1;
 }
 
 int qemu_be_born(struct machine *m, const char *provision, const char *accelerator, struct error *err)
@@ -208,8 +230,8 @@ int qemu_be_born(struct machine *m, const char *provision, const char *accelerat
 	struct error why = ERROR_INIT;
 	int r = system ? be_born(m, provision, accelerator, system, &why) : 0;
 
-	if (!system || r == 0)
-		return system != NULL;
+	if (r >= 0)
+		return r;
 	if (r == -EINTR) {
 		*err = why;
 		return r;
