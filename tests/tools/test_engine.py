@@ -129,6 +129,30 @@ def build_fails(tree):
     equal(cached(tree), before, 'files in the cache')
 
 
+@story.test("build-engine takes the next suite's curl when the mirror lacks a tarball of this one's")
+def later_curl(tree):
+    wanted = {'docker.io': 'main', 'containerd': 'main', 'openssh': 'main', 'curl_1.debian': 'gone', 'curl_2': 'main'}
+    hashes = {name: hashlib.sha256(name.encode()).hexdigest() for name in wanted}
+    for name, pool in wanted.items():
+        if pool != 'gone':
+            tree.mirror.files[f'/debian/pool/main/{name}.tar.xz'] = name.encode()
+    line = {name: f"'{tree.mirror.url}/pool/main/{name}.tar.xz' {name}.tar.xz 1 SHA256:{hashes[name]}" for name in wanted}
+    tree.stub('apt-get', f'''case "$APT_CONFIG $*" in
+        *" update") ;;
+        *source*docker.io*) printf '%s\\n' "{line['docker.io']}" "{line['containerd']}" "{line['openssh']}" ;;
+        */apt-forky/*source*curl) echo "{line['curl_2']}" ;;
+        *source*curl) echo "{line['curl_1.debian']}" ;;
+        esac''')
+    tree.stub('mmdebstrap', 'for word; do case $word in *copy-in*) eval "set -- ${word#*copy-in}"; ls "$2" >&2; exit 1;; esac; done')
+    tree.write('distro/engine/iptables.source', f'pool/main/openssh.tar.xz {hashes["openssh"]}\n')
+    status, printed = with_cache(tree, 'tools/build-engine', 'out', B2D_MIRROR=tree.mirror.url)
+    equal(status, 1, 'exit status without a build')
+    contains(printed, 'lacks sources of curl in trixie; those of forky are taken', 'output')
+    log = (tree.top / 'cache/engine/build.log').read_text()
+    equal(log.split(), sorted(f'{name}.tar.xz' for name, pool in wanted.items() if pool != 'gone'), 'sources for the build')
+    (tree.stubs / 'apt-get').unlink()
+
+
 if __name__ == '__main__':
     subject = Tree()
     subject.mirror = Mirror()

@@ -226,6 +226,20 @@ def log_bound(qemu):
     qemu.ssh('docker rm noisy')
 
 
+@story.test('templates call the methods of what they are given, and say what is not there; a log driver that cannot be had is named')
+def templates(qemu):
+    qemu.ssh("docker run --name templated -p 1234 --log-opt tag='{{.Name}} {{.ContainerCreated.Month.String}}' bb /bin/echo out", timeout=180)
+    month = qemu.ssh('date -u +%B').stdout.strip()
+    contains(qemu.ssh('docker logs --details templated').stdout.replace('%20', ' '), f'tag=templated {month}', 'the tag of the log')
+    equal(qemu.ssh("docker inspect templated -f '{{.HostConfig.NetworkMode.IsHost}} {{.HostConfig.RestartPolicy.IsNone}} "
+                   "{{range $port, $_ := .HostConfig.PortBindings}}{{$port.Port}} {{$port.Proto}}{{end}}'").stdout, 'false true 1234 tcp\n',
+          'what docker inspect tells')
+    equal(qemu.ssh("docker ps -a --filter name=templated --format '{{.Names}} {{.Image}}'").stdout, 'templated bb\n', 'what docker ps tells')
+    contains(qemu.ssh("docker inspect templated -f '{{.Nothing}}' 2>&1", check=False).stdout, 'Nothing', 'the error')
+    contains(qemu.ssh('docker run --rm --log-driver awslogs bb /bin/true 2>&1', check=False).stdout, 'awslogs', 'the error')
+    qemu.ssh('docker rm templated')
+
+
 @story.test('macvlan and ipvlan: a container is on the machine\'s own network')
 def lan_drivers(qemu):
     for driver, address in (('macvlan', '10.0.2.99'), ('ipvlan', '10.0.2.98')):
