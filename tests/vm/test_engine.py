@@ -230,7 +230,7 @@ def log_bound(qemu):
 def templates(qemu):
     qemu.ssh("docker run --name templated -p 1234 --log-opt tag='{{.Name}} {{.ContainerCreated.Month.String}}' bb /bin/echo out", timeout=180)
     month = qemu.ssh('date -u +%B').stdout.strip()
-    contains(qemu.ssh('docker logs --details templated').stdout.replace('%20', ' '), f'tag=templated {month}', 'the tag of the log')
+    contains(qemu.ssh('docker logs --details templated').stdout.replace('+', ' '), f'tag=templated {month}', 'the tag of the log')
     equal(qemu.ssh("docker inspect templated -f '{{.HostConfig.NetworkMode.IsHost}} {{.HostConfig.RestartPolicy.IsNone}} "
                    "{{range $port, $_ := .HostConfig.PortBindings}}{{$port.Port}} {{$port.Proto}}{{end}}'").stdout, 'false true 1234 tcp\n',
           'what docker inspect tells')
