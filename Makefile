@@ -56,7 +56,7 @@ lint: bootstrap-test ## format, static checks, include directions, lengths, scri
 	@$(MAKE) programs
 	@tools/lint
 
-bench: bootstrap-bench ## measure against a stock Debian machine, write build/bench
+bench: bootstrap-bench ## measure against a stock Debian machine, write build/bench (half an hour)
 	@$(MAKE) iso
 	@bench/run
 

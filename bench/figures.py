@@ -69,6 +69,13 @@ def listing(figures, system, base=None):
     return '\n'.join(['| | |', '|---|---|'] + [f'| {f.name} | {f.cell(system)} |' for f in alone])
 
 
+def side_by_side(figures, systems):
+    """Markdown: what several have, a column each."""
+    lines = ['| | ' + ' | '.join(systems) + ' |', '|---' * (len(systems) + 1) + '|']
+    lines += [f'| {f.name} | ' + ' | '.join(f.cell(system) if f.values.get(system) else '' for system in systems) + ' |' for f in figures]
+    return '\n'.join(lines)
+
+
 def write_csv(path, figures, host):
     """Every value, one a line, with what it was measured on."""
     with open(path, 'w', newline='', encoding='utf-8') as stream:

@@ -1,15 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The figures that bench writes: what is noisy is called so, whatever form it is written in."""
+import contextlib
 import csv
+import io
+import os
+import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / 'bench'), str(TOP / 'tests' / 'vm')]
-from figures import Figure, comparison, listing, write
+from containers import Figures, expect
+from figures import Figure, comparison, listing, side_by_side, write
+from payload import parts_of, small_files
 from tap import Story, contains, equal, finish
 
 story = Story()
@@ -37,6 +45,46 @@ def ratio(_):
     contains(table, '| 23.00 s (18.00 to 28.00), noisy: spread 43 % | 0.38, noisy |', 'table')
     assert 'alone' not in table, 'a figure of one system is compared'
     contains(listing([quiet, Figure('alone', 's', {'ours': [1]})], 'ours', 'debian'), '| alone | 1.00 s |', 'listing')
+
+
+@story.test('several are put side by side, a column each; what one of them has not stays empty, what is noisy is called so')
+def columns(_):
+    figures = [Figure('write', 'MB/s', {'9p': [100, 101], 'virtiofs': [50, 100]}, digits=0), Figure('read', 'MB/s', {'virtiofs': [7]}, digits=0)]
+    equal(side_by_side(figures, ['9p', 'virtiofs']),
+          '| | 9p | virtiofs |\n|---|---|---|\n| write | 100 MB/s (100 to 101) | 75 MB/s (50 to 100), noisy: spread 67 % |\n'
+          '| read |  | 7 MB/s |', 'table')
+
+
+@story.test('what the containers and shares are measured with: a program comes with its loader and libraries; the tree is clean for git')
+def payload(folder):
+    parts = parts_of('git')
+    for path in (shutil.which('git'), '/lib64/ld-linux-x86-64.so.2'):
+        assert path in parts, f'{path} is not in {parts}'
+    assert any('/libc.so.6' in path for path in parts), parts
+    assert all(Path(path).is_file() for path in parts), parts
+    small_files(folder / 'shared' / 'tree', folders=3)
+    equal(len(list((folder / 'shared' / 'tree').glob('d*/f*.c'))), 300, 'files')
+    equal(subprocess.run(['git', '-C', folder / 'shared' / 'tree', 'status', '--porcelain'], capture_output=True, check=True).stdout, b'', 'git status')
+
+
+@story.test('a measurement that fails is named in what is written and makes bench fail; the others\' figures are there')
+def failure(folder):
+    restored = []
+    machine = SimpleNamespace(name='ours', pid=os.getpid(), restore=lambda: restored.append(True))
+    found = Figures(SimpleNamespace(max_busy=1000, patience=0, output=folder / 'out'), [os.getpid()])
+
+    def pulls(_host):
+        expect(3, 4, 'layers')
+
+    found.take(machine, lambda _host: {('run', 's'): [1]})
+    found.take(machine, pulls)
+    found.take(machine, lambda _host: {('run', 's'): [2], ('rate', 'MB/s'): [7]})
+    equal(restored, [True], 'what puts the machine in order')
+    with contextlib.redirect_stdout(io.StringIO()):
+        equal(found.finish('f', 'a table'), 1, 'exit status')
+    contains((folder / 'out' / 'f.md').read_text(), 'a table\n\nours: pulls failed: layers: 3 instead of 4\n', 'Markdown')
+    equal([(figure.name, figure.values) for figure in found.list()], [('run', {'ours': [1, 2]}), ('rate', {'ours': [7]})], 'figures')
+    contains((folder / 'out' / 'f.csv').read_text(), '\nrun,s,ours,2,2,', 'CSV')
 
 
 @story.test('each value is a line of the CSV, each figure an SVG, with the host in all of them; what was there before goes')
