@@ -255,7 +255,7 @@ def main():
     parse.add_argument('--debian', type=Path, required=True, help='folder that bench/debian/build made')
     parse.add_argument('--image', type=Path, required=True)
     parse.add_argument('--output', type=Path, required=True, help='folder for containers.csv, .md and charts')
-    parse.add_argument('--runs', type=int, default=3)
+    parse.add_argument('--runs', type=int, default=2)
     parse.add_argument('--containers', type=int, default=100)
     parse.add_argument('--max-busy', type=float, default=0.5, help='processors that others may use')
     parse.add_argument('--patience', type=float, default=60, help='seconds to wait for quiet before going on anyway')
