@@ -58,7 +58,9 @@ def until_answer(attempt, limit):
 
 @story.test('a machine with two shares, one with a name longer than a mount tag', vital=True)
 def create(machine):
-    machine.create('--qemu-memory', str(MEMORY), '--qemu-share', f'{machine.home}:{machine.inside}', '--qemu-share', f'{machine.home}:/shared')
+    # Ports that no other test's machine looks for: this one keeps them while it is saved.
+    machine.create('--qemu-docker-port', str(free_port()), '--qemu-ssh-port', str(free_port()), '--qemu-memory', str(MEMORY),
+                   '--qemu-share', f'{machine.home}:{machine.inside}', '--qemu-share', f'{machine.home}:/shared')
     machine.import_busybox('busybox-local')
 
 
