@@ -67,7 +67,8 @@ static int check_programs(const struct build_spec *spec, struct error *err)
 		       { "strip", "binutils", false },
 		       { "xorriso", "xorriso", true },
 		       { "mformat", "mtools", true },
-		       { "grub-mkimage", "grub-common", true } };
+		       { "grub-mkimage", "grub-common", true },
+		       { "xz", "xz-utils", true } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
 		cleanup_free char *path = NULL;

@@ -7,9 +7,16 @@
 #include <stdint.h>
 
 #define GRUB_PACKAGE "grub-efi-amd64-bin"
+#define GRUB_FOLDER "boot/grub" // of the ISO: its grub.cfg, and below x86_64-efi its modules
 
-// Makes the program that firmware starts, in the file `output`: GRUB's core with a few of the modules of the package `grub`
-// (GRUB_PACKAGE), put together by the host's grub-mkimage. It finds the ISO by `epoch`, the time of its making, and goes on
-// with /boot/grub/grub.cfg there. `work` is a folder for what the package has.
-int grub_make(const struct package *grub, const char *work, int64_t epoch, const char *output,
-	      struct error *err) MUST_CHECK;
+struct grub_spec {
+	const struct package *package; // GRUB_PACKAGE
+	const char *work; // a folder for what the package has
+	int64_t epoch; // the time of the ISO's making, by which it is found
+	const char *core; // the result: the program that firmware starts
+	const char *modules; // the result: a folder for what the core loads, GRUB_FOLDER "/x86_64-efi" of the ISO
+};
+
+// Makes the core, by the host's grub-mkimage, and its modules, packed by the host's xz. The core finds the ISO and goes on with
+// grub.cfg there.
+int grub_make(const struct grub_spec *spec, struct error *err) MUST_CHECK;

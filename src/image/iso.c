@@ -49,7 +49,7 @@ static const struct text_file {
 	const char *from, *to;
 } text_files[] = {
 	{ "isolinux.cfg", "boot/isolinux/isolinux.cfg" },
-	{ "grub.cfg", "boot/grub/grub.cfg" },
+	{ "grub.cfg", GRUB_FOLDER "/grub.cfg" },
 };
 
 static int write_below(const struct iso *iso, const char *name, const void *data, size_t len, struct error *err)
@@ -137,18 +137,12 @@ static int run_words(const struct iso *iso, const char *const *words, struct err
 }
 
 // The EFI system partition: a FAT image of a fixed serial number with EFI/BOOT/BOOTX64.EFI.
-static int make_esp(const struct iso *iso, struct error *err)
+static int make_esp(const struct iso *iso, const char *loader, struct error *err)
 {
-	cleanup_free char *loader = path_join(iso->spec->work, "bootx64.efi");
 	cleanup_buf struct buf data = BUF_INIT;
 	cleanup_free char *sectors = NULL, *serial = NULL;
-	const struct package *grub;
-	int r = find_package(iso, GRUB_PACKAGE, &grub, err);
+	int r = file_read(loader, 64 << 20, &data, err);
 
-	if (r == 0)
-		r = grub_make(grub, iso->spec->work, iso->spec->epoch, loader, err);
-	if (r == 0)
-		r = file_read(loader, 64 << 20, &data, err);
 	if (r < 0)
 		return r;
 	// Whole tracks of 32 sectors, so that the image has no ragged end.
@@ -165,6 +159,21 @@ static int make_esp(const struct iso *iso, struct error *err)
 			      (const char *const[]){ "mcopy", "-i", iso->esp, loader, "::EFI/BOOT/BOOTX64.EFI", NULL },
 			      err);
 	return r < 0 ? error_wrap(err, "making the EFI partition") : 0;
+}
+
+// GRUB's core goes into the EFI system partition, its modules into the ISO.
+static int add_grub(const struct iso *iso, struct error *err)
+{
+	cleanup_free char *modules = path_join(iso->tree, GRUB_FOLDER "/x86_64-efi");
+	cleanup_free char *loader = path_join(iso->spec->work, "bootx64.efi");
+	struct grub_spec spec = {
+		.work = iso->spec->work, .epoch = iso->spec->epoch, .core = loader, .modules = modules
+	};
+	int r = find_package(iso, GRUB_PACKAGE, &spec.package, err);
+
+	if (r == 0)
+		r = grub_make(&spec, err);
+	return r < 0 ? r : make_esp(iso, loader, err);
 }
 
 static int volume_name(const struct iso *iso, char **ret, struct error *err)
@@ -263,7 +272,7 @@ int iso_make(const struct iso_spec *spec, struct error *err)
 	if (r == 0)
 		r = fill_tree(&iso, err);
 	if (r == 0)
-		r = make_esp(&iso, err);
+		r = add_grub(&iso, err);
 	if (r == 0)
 		r = run_xorriso(&iso, volume, err);
 	strv_done(&iso.env);
