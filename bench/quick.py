@@ -4,7 +4,8 @@
 `make bench-quick`.
 
 The commands' times are taken with a stand-in for QEMU, so that nothing runs beside them. Sizes and counts are the same on
-every host; times are not, and one boot says little: `make bench` compares.
+every host; times are not, and one boot says little: `make bench` compares. With --check it fails when a size or a count is above
+its limit; never for a time.
 """
 import argparse
 import os
@@ -23,8 +24,15 @@ from quiet import busy_seconds, process_seconds
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tests' / 'machine'))
 from store import COMMAND, Store
 
-RUNS, STOPPED, RESUMES, MAX_BUSY = 30, 20, 5, 0.5
+RUNS, STOPPED, STARTS, MAX_BUSY = 30, 20, 5, 0.5
 OURS = 'boot2docker'
+# What an image may have at most: the release, which has a kernel of its own, and the development image. The units are the figures'.
+OWN_KERNEL = 'linux-image-boot2docker'
+LIMITS = {'release': {'size of the kernel': 6.4, 'size of the initrd': 26.8, 'size of the ISO': 33, 'packages in the image': 110,
+                      'memory in use, idle': 130},
+          'development': {'size of the kernel': 13, 'size of the initrd': 95, 'size of the ISO': 108, 'packages in the image': 150,
+                          'memory in use, idle': 200},
+          'both': {'size of the host command': 1, 'processes of the idle machine': 12, 'size of the saved state': 400}}
 # Processes of user space: a kernel thread has no command line. Those of the question itself are left out.
 COUNT_PROCESSES = 'n=0; for f in /proc/[0-9]*/cmdline; do [ -z "$(tr -d "\\0" <$f 2>/dev/null)" ] || n=$((n+1)); done; echo $n'
 
@@ -77,10 +85,10 @@ def commands():
         return figures
 
 
-def resumes(machine):
+def resumes(machine, starts):
     """Starts of the machine that was saved, as they feel: from the typed word to the engine's answer over TLS."""
-    say(f'{RESUMES} starts of it saved')
-    rows = [machine.save_and_resume() for _ in range(RESUMES)]
+    say(f'{starts} starts of it saved')
+    rows = [machine.save_and_resume() for _ in range(starts)]
     saves, states, seconds, processor, resident, others = map(list, zip(*rows))
     busy = statistics.median(others) > MAX_BUSY
     return [own('`save`', 's', saves, busy=busy), own('size of the saved state', 'MB', states, digits=0),
@@ -89,10 +97,10 @@ def resumes(machine):
             own('memory of the host that the resumed guest has', 'MiB', resident, digits=0)]
 
 
-def births(machine):
+def births(machine, starts):
     """More machines of the kind of the one that is there: born from its template, where the image's engine can."""
-    say(f'{RESUMES} machines more')
-    rows = [machine.be_born() for _ in range(RESUMES)]
+    say(f'{starts} machines more')
+    rows = [machine.be_born() for _ in range(starts)]
     seconds, ended, processor, others = map(list, zip(*rows))
     busy = statistics.median(others) > MAX_BUSY
     return [own('`create` of one more, to its engine\'s first answer', 's', seconds, busy=busy),
@@ -100,7 +108,7 @@ def births(machine):
             own('of the first, processor time of QEMU', 's', processor, busy=busy)]
 
 
-def boot(image):
+def boot(image, starts):
     """One boot, after the one of `create`: how long it takes, and what the idle machine needs."""
     machine = Ours(image)
     since, clock = busy_seconds(), time.monotonic()
@@ -110,9 +118,9 @@ def boot(image):
     # The shell that counts, what it runs, and sshd's processes for it.
     processes = int(machine.machine.ssh(COUNT_PROCESSES)) - int(machine.machine.ssh(
         'n=0; p=$$; while [ $p -gt 1 ]; do n=$((n+1)); p=$(awk "/^PPid/ { print \\$2 }" /proc/$p/status); done; echo $((n-1))'))
-    warm = resumes(machine)
+    warm = resumes(machine, starts)
     machine.stop()
-    born = births(machine)
+    born = births(machine, starts)
     busy = others > MAX_BUSY
     times = [('a first `create`', machine.create_seconds), ('start to the engine\'s first answer', seconds),
              ('of that the kernel', details['kernel_s']), ('of that ours', details['ours_s']),
@@ -122,11 +130,24 @@ def boot(image):
             own('processes of the idle machine', '', [processes], digits=0), *warm, *born]
 
 
+def above_limits(figures, image):
+    """A line for each size and count that is above its limit, or that was not measured at all."""
+    kind = 'release' if OWN_KERNEL in (image / 'packages.txt').read_text() else 'development'
+    found = {figure.name: figure for figure in figures}
+    for name, limit in {**LIMITS[kind], **LIMITS['both']}.items():
+        if name not in found:
+            yield f'{name} was not measured'
+        elif found[name].median(OURS) > limit:
+            yield f'{name}: {found[name].cell(OURS)}, for the {kind} image at most {limit}'
+
+
 def main():
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument('--image', type=Path, required=True)
     parse.add_argument('--output', type=Path, required=True, help='folder for quick.csv, quick.md and quick/*.svg')
     parse.add_argument('--no-boot', action='store_true', help='sizes and the commands\' times alone')
+    parse.add_argument('--starts', type=int, default=STARTS, help='starts of a saved machine, and machines that are made')
+    parse.add_argument('--check', action='store_true', help='fail when a size or a count is above its limit')
     options = parse.parse_args()
 
     figures = sizes(options.image)
@@ -134,11 +155,15 @@ def main():
     figures += commands()
     if not options.no_boot:
         say('two boots of our machine')
-        figures += boot(options.image)
+        figures += boot(options.image, options.starts)
     markdown = listing(figures, OURS)
     write(options.output, 'quick', figures, markdown, host())
     print((options.output / 'quick.md').read_text())
+    above = list(above_limits(figures, options.image)) if options.check else []
+    for line in above:
+        say(f'bench: {line}')
+    return 1 if above else 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())
