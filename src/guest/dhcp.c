@@ -273,6 +273,7 @@ static int handle_lease(const struct guest *g, const char *interface, bool fresh
 		log_info("DHCP: %s has %s", interface, inet_ntop(AF_INET, &lease.address, text, sizeof(text)));
 	if (r == 0 && fresh && lease.ntp.count > 0)
 		ntp_again();
+	close(take_fd(&lock)); // what follows has a lock of its own, and may take a while
 	if (r == 0 && fresh)
 		renew_certificates(g);
 	dhcp_lease_done(&lease);

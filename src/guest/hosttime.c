@@ -83,17 +83,18 @@ static void set_forward(int64_t missed_ms, int64_t rtc_s)
 		log_info("the machine was stopped for %.1f s; the clock is set forward", (double)missed_ms / 1000);
 }
 
-void hosttime_take(const struct guest *g)
+bool hosttime_take(const struct guest *g)
 {
 	struct hosttime_reading reading;
 
 	if (!read_rtc(g, &reading)) {
-		log_warn("%s cannot be read: the clock stays as it is", RTC_FILE);
-		return;
+		log_warn("%s cannot be read", RTC_FILE);
+		return false;
 	}
 	const struct timespec at = { .tv_sec = reading.rtc_s, .tv_nsec = 500 * 1000000 };
 	if (clock_settime(CLOCK_REALTIME, &at) < 0)
 		log_error("the clock cannot be set: %s", strerror(errno));
+	return true;
 }
 
 int hosttime_tick(struct hosttime *h, const struct guest *g)

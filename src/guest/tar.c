@@ -75,6 +75,8 @@ int tar_next(struct cursor *c, struct tar_member *ret, struct error *err)
 	if (!parse_field(header + 100, 8, &m.mode) || !parse_field(header + 124, 12, &m.size))
 		return error_say(err, EBADMSG, "the tar archive is damaged: mode or size of %s is not a number",
 				 m.name);
+	if (!parse_field(header + 136, 12, &m.time))
+		m.time = 0;
 	if (m.size > c->left)
 		return error_say(err, EBADMSG, "the tar archive is cut short: %s has %llu bytes of which %zu are there",
 				 m.name, (unsigned long long)m.size, c->left);

@@ -17,6 +17,7 @@ struct tar_member {
 	char type; // '0' plain file (also for the old '\0'), '5' folder, others as in the archive
 	uint64_t mode;
 	uint64_t size;
+	uint64_t time; // seconds since 1970; 0: none that can be read
 	const uint8_t *data; // `size` bytes within the archive, for plain files
 };
 

@@ -26,6 +26,7 @@
 #include <linux/random.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 #define POLL_MS 10
 #define IDLE_SPAN_MS 1000
@@ -112,6 +113,20 @@ static int seed(const struct guest *g, const void *data, size_t len, struct erro
 	return 0;
 }
 
+// Of an archive that the host made a moment ago.
+static void take_time(const void *archive, size_t len)
+{
+	struct tar_member first;
+	struct cursor c;
+
+	cursor_init(&c, archive, len);
+	if (tar_next(&c, &first, NULL) != 1 || first.time == 0)
+		return;
+	const struct timespec at = { .tv_sec = (time_t)first.time };
+	if (clock_settime(CLOCK_REALTIME, &at) < 0)
+		log_error("the clock cannot be set: %s", strerror(errno));
+}
+
 static int identify_engine(const struct guest *g, const char *folder, struct error *err)
 {
 	cleanup_free char *id = guest_read(g, "/proc/sys/kernel/random/uuid");
@@ -148,9 +163,12 @@ int template_give_birth(struct guest *g, const void *archive, size_t len, struct
 	struct profile profile;
 	int r = seed(g, archive, len, err);
 
-	if (r < 0)
+	if (r < 0) {
+		bootlog_console(TEMPLATE_FAILED "%s", err->msg);
 		return r;
-	hosttime_take(g);
+	}
+	if (!hosttime_take(g))
+		take_time(archive, len);
 	profile_evaluate(g, &profile); // the template's, and so the machine's
 	r = identify_engine(g, profile.values[PROFILE_DOCKER_DIR], err);
 	if (r == 0)
@@ -158,6 +176,10 @@ int template_give_birth(struct guest *g, const void *archive, size_t len, struct
 	if (r == 0)
 		r = renew_engine(g, &profile, err);
 	profile_done(&profile);
+	if (r < 0)
+		bootlog_console(TEMPLATE_FAILED "%s", err->msg);
+	else
+		bootlog_console(TEMPLATE_BORN);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		struct error why = ERROR_INIT;
 

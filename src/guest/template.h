@@ -7,7 +7,8 @@
 // that takes them up again has a provision.tar of its own in its fw_cfg, of the same name and size, which is no part of the state:
 // that it is another one is the sign of birth. Until then the engine runs, and nothing is made that two machines must not have both;
 // then, in this order: the kernel's random numbers are seeded anew, the clock is set, and the machine is given its name,
-// certificates, keys and shares as at a boot. The steps that make keys come after this one.
+// certificates, keys and shares as at a boot. With its certificates it has all that the host waits for (TEMPLATE_BORN). The steps that
+// make keys come after this one.
 //
 // The engine made from source takes up its certificates and its identifier by itself; Debian's is restarted.
 #pragma once
@@ -15,6 +16,9 @@
 #include "guest.h"
 
 #define TEMPLATE_READY "This machine is a template, and waits for its birth"
+// Then one of these, the second with the reason behind it: the host boots the machine instead.
+#define TEMPLATE_BORN "This machine is born"
+#define TEMPLATE_FAILED "This machine cannot be born: "
 
 // Step: does all of that.
 int template_wait_birth(struct guest *g, struct error *err) MUST_CHECK;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starting and ending machines; see power.h.
 //
-// The lock is held while a machine is launched (ports are chosen, config.json is written), not while its guest boots:
-// so a second command finds it running, and `kill` never has to wait for a guest that hangs.
+// The lock is held while a machine is launched (ports are chosen, config.json is written), not while its guest boots: so a second command
+// finds it running, and `kill` never has to wait for a guest that hangs. (But for the first start of a machine that is born, and of the
+// template for it: these end by a timeout of their own.)
 #include "power.h"
 
 #include "certs.h"

@@ -357,7 +357,8 @@ static void collect_saved(struct usage *u, const char *machine, const char *fold
 
 static void collect_unfinished(struct usage *u, const char *machine, const char *folder)
 {
-	static const char *const names[] = { "machine.state.tmp", "system.new", "provision.tar" };
+	static const char *const names[] = { "machine.state.tmp", "system.new", "provision.tar", "host-key.tmp",
+					     "host-key.tmp.pub" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		cleanup_free char *path = path_join(folder, names[i]);
@@ -490,20 +491,41 @@ static int remove_leftover(const struct context *ctx, const struct usage_item *i
 		       : remove_paths(item, err);
 }
 
+static bool is_of_templates(const struct context *ctx, const struct usage_item *item)
+{
+	cleanup_free char *unfinished = templates_unfinished(ctx);
+
+	return item->kind == USAGE_TEMPLATES || strcmp(item->paths.items[0], unfinished) == 0;
+}
+
+// But not while somebody makes one, or takes it.
+static int remove_template(const struct context *ctx, const struct usage_item *item, struct error *err)
+{
+	cleanup_close int lock = -1;
+	int r = templates_lock(ctx, false, &lock, err);
+
+	if (r == -EWOULDBLOCK)
+		error_clear(err);
+	if (r < 0)
+		return r == -EWOULDBLOCK ? 0 : r;
+	return remove_paths(item, err);
+}
+
 int usage_remove(const struct context *ctx, const struct usage_item *item, struct error *err)
 {
-	cleanup_close int systems = -1, templates = -1;
+	cleanup_close int systems = -1;
 	struct stat st;
-	int r = system_cache_lock(ctx, &systems, err);
+	int r = is_of_templates(ctx, item) ? remove_template(ctx, item, err) : 1;
+
+	if (r <= 0)
+		return r;
+	r = system_cache_lock(ctx, &systems, err);
 
 	if (r < 0 || !usage_is_free(item))
 		return r;
 	switch (item->kind) {
 	case USAGE_LEFTOVERS:
 		return remove_leftover(ctx, item, err);
-	case USAGE_TEMPLATES:
-		r = templates_lock(ctx, &templates, err);
-		return r < 0 ? r : remove_paths(item, err);
 	case USAGE_SYSTEMS:
 		return system_is_used(item->paths.items[0]) ? 0 : remove_paths(item, err);
 	default: // an image: a machine may have been made of it meanwhile

@@ -27,6 +27,7 @@ openssl rand -hex 32
 sudo sha256sum /var/lib/boot2docker/server.pem /var/lib/boot2docker/server-key.pem | cut -d' ' -f1
 docker network create one
 docker create --name two busybox-local /bin/true
+docker inspect --format '{{.Name}}' $(docker create busybox-local /bin/true) $(docker create busybox-local /bin/true) | tr -d '\\n'; echo
 hostname
 '''
 story = Story()
@@ -39,8 +40,8 @@ class Born(Machine):
         self.name, self.store, self.environment = name, first.store, first.environment
         self.folder = self.store / 'machines' / name
 
-    def create(self, *flags):
-        return super().create('--qemu-template', 'always', *flags)
+    def create(self, *flags, template='always'):
+        return super().create('--qemu-template', template, *flags)
 
     def is_born(self):
         return 'born from a template' in self.ssh('cat /boot.log')
@@ -71,6 +72,21 @@ class Store(Machine):
 
     def tail(self):
         return self.machines[-1].console() if self.machines else ''
+
+
+@story.test('a create that is killed while it makes the template leaves no QEMU, and does not stand in another\'s way')
+def killed(store):
+    process = subprocess.Popen([BOOT2DOCKER, 'create', '-d', 'qemu', '--qemu-cpu-count', '2', '--qemu-template', 'always',
+                                '--qemu-boot2docker-url', IMAGE / 'boot2docker.iso', 'gone'], env=store.environment,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    pid_file = store.store / 'cache' / 'templates' / 'unfinished' / 'qemu.pid'
+    within(60, 'the template\'s QEMU', lambda: pid_file.exists() and pid_file.read_text().strip())
+    pid = int(pid_file.read_text())
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    within(10, 'its end', lambda: not os.path.exists(f'/proc/{pid}/exe'))
+    store.command('rm', '-f', 'gone')
+    equal(store.templates(), [], 'templates')
 
 
 @story.test('the first machine makes the template, and is born from it', vital=True)
@@ -142,30 +158,6 @@ def later(store):
     contains(machine.docker('ps', '-a'), 'two', 'its containers')
 
 
-@story.test('two that are made at once')
-def at_once(store):
-    two = [store.add('left'), store.add('right')]
-    errors = []
-
-    def make(machine):
-        try:
-            machine.create()
-        except AssertionError as error:
-            errors.append(str(error))
-    threads = [threading.Thread(target=make, args=[machine]) for machine in two]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    equal(errors, [], 'errors')
-    assert all(machine.is_born() for machine in two), 'one was booted'
-    contains(store.command('system', 'df').stdout, '\nTemplates      1 ', 'system df')
-    equal(len(store.templates()), 1, 'templates')
-    for machine in two:
-        machine.command('rm', '-f', machine.name)
-        store.machines.remove(machine)
-
-
 @story.test('a template that cannot be loaded is removed, with a word, and the machine boots')
 def damaged(store):
     folder, = store.templates()
@@ -181,19 +173,56 @@ def damaged(store):
     store.machines.remove(machine)
 
 
-@story.test('a create that is killed while it makes the template leaves no QEMU')
-def killed(store):
-    process = subprocess.Popen([BOOT2DOCKER, 'create', '-d', 'qemu', '--qemu-cpu-count', '2', '--qemu-template', 'always',
-                                '--qemu-boot2docker-url', IMAGE / 'boot2docker.iso', 'gone'], env=store.environment,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    pid_file = store.store / 'cache' / 'templates' / 'unfinished' / 'qemu.pid'
-    within(60, 'the template\'s QEMU', lambda: pid_file.exists() and pid_file.read_text().strip())
-    pid = int(pid_file.read_text())
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    within(10, 'its end', lambda: not os.path.exists(f'/proc/{pid}/exe'))
-    store.command('rm', '-f', 'gone')
-    equal(store.templates(), [], 'templates')
+@story.test('two that are made at once, and of which one makes the template')
+def at_once(store):
+    two = [store.add('left'), store.add('right')]
+    errors, said = [], []
+
+    def make(machine):
+        try:
+            result = machine.create()
+            said.append(result.stdout + result.stderr)
+        except AssertionError as error:
+            errors.append(str(error))
+    threads = [threading.Thread(target=make, args=[machine]) for machine in two]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    equal(errors, [], 'errors')
+    equal(sum('Making a template' in text for text in said), 1, 'who made a template')
+    assert all(machine.is_born() for machine in two), 'one was booted'
+    contains(store.command('system', 'df').stdout, '\nTemplates      1 ', 'system df')
+    equal(len(store.templates()), 1, 'templates')
+    for machine in two:
+        machine.command('rm', '-f', machine.name)
+        store.machines.remove(machine)
+
+
+@story.test('a birth that was cut short is begun anew, with the disk that was made for the machine')
+def cut_short(store):
+    machine = store.add('cut')
+    machine.create('--no-start')
+    own = machine.folder / 'disk.qcow2'
+    own.rename(machine.folder / 'disk.fresh.qcow2')
+    own.write_text('half a copy of the template\'s')
+    result = machine.command('start', machine.name, timeout=400)
+    contains(result.stderr, 'its birth from a template was cut short', 'start')
+    machine.engine_version()
+    assert machine.is_born(), 'it was booted'
+    equal([path.name for path in machine.folder.glob('disk*')], ['disk.qcow2'], 'disks')
+    machine.command('rm', '-f', machine.name)
+    store.machines.remove(machine)
+
+
+@story.test('auto: born where the image says that its engine can, else booted')
+def auto(store):
+    can = bool(list((store.store / 'cache' / 'systems').glob('*/templates')))
+    machine = store.add('auto')
+    machine.create(template='auto')
+    equal(machine.is_born(), can, 'is it born')
+    machine.command('rm', '-f', machine.name)
+    store.machines.remove(machine)
 
 
 @story.test('never: no template; and a value that there is not is refused')

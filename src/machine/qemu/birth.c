@@ -5,7 +5,8 @@
 // same profile for the engine and a disk of the same size. A digest of all that names the kind's template in STORE/cache/templates,
 // which is made when it is missing (template.c). A machine gets a copy of the template's disk, and a QEMU that takes up the
 // template's state and shows the guest the machine's own provision.tar instead of the template's: that is the birth
-// (src/guest/template.h). Whatever goes wrong, the machine boots from the disk that was made for it.
+// (src/guest/template.h). Until the guest says that it is born, the disk that was made for the machine lies beside the copy; whatever goes
+// wrong, even an end of this command, the machine boots from it.
 //
 // Who makes, takes or removes a template holds the lock cache/templates.lock.
 #include "internal.h"
@@ -28,16 +29,23 @@
 #include <string.h>
 #include <time.h>
 
-enum { ARCHIVE_MAX = 1 << 20, KEYGEN_TIMEOUT_MS = 60 * 1000 };
+enum { ARCHIVE_MAX = 1 << 20, KEYGEN_TIMEOUT_MS = 60 * 1000, BIRTH_TIMEOUT_MS = 2 * 60 * 1000 };
+static const char BORN[] = "This machine is born", FAILED[] = "This machine cannot be born: ";
 
+static bool awaits_provision(const struct machine *m)
+{
+	return json_bool_at(m->config, "Driver.AwaitsProvision", false);
+}
+
+// Only a machine that never ran: its disk is given up for the template's.
 static bool is_wanted(const struct machine *m, const char *provision)
 {
 	const char *when = json_str_at(m->config, "Driver.Template", "never");
 	cleanup_free char *console = qemu_console_path(m);
 	cleanup_free char *able = system_path(m, INITRD_TEMPLATES);
 
-	return provision && !file_exists(console) && !qemu_has_own_address(m) && !qemu_uses_virtiofs(m) &&
-	       !json_bool_at(m->config, "Driver.Display", false) && !strchr(m->dir, ',') &&
+	return provision && awaits_provision(m) && !file_exists(console) && !qemu_has_own_address(m) &&
+	       !qemu_uses_virtiofs(m) && !json_bool_at(m->config, "Driver.Display", false) && !strchr(m->dir, ',') &&
 	       (strcmp(when, "always") == 0 || (strcmp(when, "auto") == 0 && file_exists(able)));
 }
 
@@ -105,9 +113,27 @@ static bool has_own_options(const struct machine *m)
 	return *json_str_at(options, "StorageDriver", "") != '\0';
 }
 
-static bool is_worth_making(const struct machine *m)
+static bool is_worth_making(const struct machine *m, const char *folder)
 {
-	return strcmp(json_str_at(m->config, "Driver.Template", ""), "always") == 0 || !has_own_options(m);
+	return strcmp(json_str_at(m->config, "Driver.Template", ""), "always") == 0 ||
+	       (!has_own_options(m) && !templates_has_failed(m->ctx, folder));
+}
+
+static int make_template(const struct machine *m, const char *folder, const char *accelerator, struct error *err)
+{
+	cleanup_free char *unfinished = templates_unfinished(m->ctx);
+
+	log_info("(%s) Making a template of machines of this kind, once: the next are there at once...", m->name);
+	int r = qemu_make_template(m, unfinished, accelerator, err);
+	if (r == 0)
+		r = templates_make_room(m->ctx, err);
+	if (r == 0 && rename(unfinished, folder) < 0)
+		r = error_set(err, errno, "rename %s", unfinished);
+	if (r < 0 && file_remove_tree(unfinished, NULL) < 0)
+		log_debug("%s stays for the next template to remove", unfinished);
+	if (r < 0 && r != -EINTR && r != -ENOSPC)
+		templates_note_failure(m->ctx, folder);
+	return r < 0 ? error_wrap(err, "none could be made (--qemu-template never: none is tried)") : 0;
 }
 
 // 1 and the folder of the kind's template, which is made when it is not there; 0: there is none, and none is made. The caller holds the
@@ -118,20 +144,11 @@ static int ensure_template(const struct machine *m, const char *accelerator, con
 	char kind[DIGEST_HEX_LEN];
 	kind_of(m, accelerator, system, kind);
 	cleanup_free char *folder = templates_folder(m->ctx, system, kind);
-	cleanup_free char *unfinished = templates_unfinished(m->ctx);
 
 	if (!file_exists(folder)) {
-		if (!is_worth_making(m))
+		if (!is_worth_making(m, folder))
 			return 0;
-		log_info("(%s) Making a template of machines of this kind, once: the next are there at once...",
-			 m->name);
-		int r = templates_make_room(m->ctx, err);
-		if (r == 0)
-			r = qemu_make_template(m, unfinished, accelerator, err);
-		if (r == 0 && rename(unfinished, folder) < 0)
-			r = error_set(err, errno, "rename %s", unfinished);
-		if (r < 0 && file_remove_tree(unfinished, NULL) < 0)
-			log_debug("%s stays for the next template to remove", unfinished);
+		int r = make_template(m, folder, accelerator, err);
 		if (r < 0)
 			return r;
 	}
@@ -170,16 +187,34 @@ static int make_archive(const struct machine *m, const struct buf *plain, const 
 	return r;
 }
 
+// Takes the template up until the guest says that it is born. A template that is no good is removed.
 static int take_up(struct machine *m, const char *folder, const char *provision, const char *accelerator,
 		   struct error *err)
 {
+	enum qemu_flaw flaw = FLAW_NONE;
 	struct qemu_how how = { .accelerator = accelerator, .provision = provision, .incoming = true };
 	cleanup_machine struct machine *t = qemu_template(m, folder);
 	cleanup_free char *from = machine_path(t, "disk.qcow2");
 	cleanup_free char *to = machine_path(m, "disk.qcow2");
 	int r = file_copy(from, to, 0600, err);
 
-	return r < 0 ? r : qemu_take_up(m, &how, t, err);
+	if (r == 0)
+		r = qemu_take_up(m, &how, t, &flaw, err);
+	if (r == 0) {
+		r = qemu_wait_word(m, "the machine's birth", BORN, FAILED, BIRTH_TIMEOUT_MS, err);
+		if (r < 0 && r != -EINTR) {
+			flaw = FLAW_UNREADABLE;
+			templates_note_failure(m->ctx, folder); // another would do no better
+		}
+	}
+	if (flaw != FLAW_NONE && file_remove_tree(folder, NULL) < 0)
+		log_warn("%s cannot be removed", folder);
+	return r;
+}
+
+static char *own_disk_path(const struct machine *m)
+{
+	return machine_path(m, "disk.fresh.qcow2");
 }
 
 // With the machine's own disk and archive put aside, which come back when it fails.
@@ -187,7 +222,7 @@ static int try_birth(struct machine *m, const char *folder, const char *provisio
 		     struct error *err)
 {
 	cleanup_free char *disk = machine_path(m, "disk.qcow2");
-	cleanup_free char *aside = machine_path(m, "disk.fresh.qcow2");
+	cleanup_free char *aside = own_disk_path(m);
 	cleanup_buf struct buf plain = BUF_INIT;
 	struct error why = ERROR_INIT;
 	int r = file_read(provision, ARCHIVE_MAX, &plain, err);
@@ -199,8 +234,12 @@ static int try_birth(struct machine *m, const char *folder, const char *provisio
 	if (r < 0)
 		return r;
 	r = take_up(m, folder, provision, accelerator, err);
-	if (r == 0)
-		return file_unlink(aside, err);
+	if (r == 0) {
+		if (file_unlink(aside, &why) < 0)
+			log_warn("%s", why.msg);
+		return 0;
+	}
+	qemu_end(m);
 	if (rename(aside, disk) < 0 || file_replace(provision, plain.data, plain.len, 0600, &why) < 0)
 		log_error("machine \"%s\" cannot be put back: remove it, and make it again", m->name);
 	return r;
@@ -212,16 +251,27 @@ static int be_born(struct machine *m, const char *provision, const char *acceler
 {
 	cleanup_free char *folder = NULL;
 	cleanup_close int lock = -1;
-	int r = templates_lock(m->ctx, &lock, err);
+	int r = templates_lock(m->ctx, true, &lock, err);
 
 	if (r == 0)
 		r = ensure_template(m, accelerator, system, &folder, err);
 	if (r <= 0)
 		return r;
 	r = try_birth(m, folder, provision, accelerator, err);
-	if (r < 0 && r != -EINTR && file_remove_tree(folder, NULL) < 0)
-		log_warn("%s cannot be removed", folder);
 	return r < 0 ? r : 1;
+}
+
+int qemu_undo_birth(const struct machine *m, struct error *err)
+{
+	cleanup_free char *disk = machine_path(m, "disk.qcow2");
+	cleanup_free char *aside = own_disk_path(m);
+
+	if (!file_exists(aside))
+		return 0;
+	if (!awaits_provision(m)) // it was born, and this could not be removed
+		return file_unlink(aside, err);
+	log_warn("machine \"%s\": its birth from a template was cut short, and begins anew", m->name);
+	return rename(aside, disk) < 0 ? error_set(err, errno, "rename %s", aside) : 0;
 }
 
 int qemu_be_born(struct machine *m, const char *provision, const char *accelerator, struct error *err)

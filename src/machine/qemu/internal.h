@@ -148,12 +148,13 @@ int qemu_resume(struct machine *m, const char *accelerator, struct error *err) M
 // Removes what was saved, if anything.
 int qemu_discard_saved(const struct machine *m, struct error *err) MUST_CHECK;
 int qemu_save(struct machine *m, struct error *err) MUST_CHECK;
-// Is there room for what it would write?
-int qemu_check_space(const struct machine *m, struct error *err) MUST_CHECK;
+// Is there room for what it would write? `what` takes the room ("saving machine ..."), `instead` ends the error with another way.
+int qemu_check_space(const struct machine *m, const char *what, const char *instead, struct error *err) MUST_CHECK;
 // The two of them without what concerns shares, or discards. Takes the machine up from what was saved of `from`, which may be itself, and
-// lets it go on; -ESTALE when another version of QEMU wrote it.
+// lets it go on. An error that is the state's own is told by the flaw: another version of QEMU wrote it, or it does not load.
 int qemu_save_state(struct machine *m, struct error *err) MUST_CHECK;
-int qemu_take_up(struct machine *m, const struct qemu_how *how, const struct machine *from,
+enum qemu_flaw { FLAW_NONE, FLAW_STALE, FLAW_UNREADABLE };
+int qemu_take_up(struct machine *m, const struct qemu_how *how, const struct machine *from, enum qemu_flaw *ret_flaw,
 		 struct error *err) MUST_CHECK;
 // Kills the machine's QEMU, if it runs.
 void qemu_end(const struct machine *m);
@@ -163,6 +164,8 @@ char *qemu_processor(const char *accelerator);
 // --- birth.c ---
 // The first start of a machine. 1: it was born from a template, which is made when there is none of its kind. 0: it has to boot.
 int qemu_be_born(struct machine *m, const char *provision, const char *accelerator, struct error *err) MUST_CHECK;
+// After a command that was killed at a birth, with no QEMU running: gives the machine its own disk back, which nothing has written to.
+int qemu_undo_birth(const struct machine *m, struct error *err) MUST_CHECK;
 
 // --- template.c ---
 // Makes the template of that kind in `folder`.
@@ -170,6 +173,10 @@ int qemu_make_template(const struct machine *m, const char *folder, const char *
 		       struct error *err) MUST_CHECK;
 // A machine of the same kind whose folder is a template's. The caller frees.
 struct machine *qemu_template(const struct machine *m, const char *folder);
+// Waits until the guest has written a line with `line` to its console: a template, or a machine that is born. `what` names what is waited
+// for, `trouble` is how a line begins by which the guest says that it cannot be (NULL: it does not say).
+int qemu_wait_word(const struct machine *m, const char *what, const char *line, const char *trouble, int timeout_ms,
+		   struct error *err) MUST_CHECK;
 
 // --- forwarder.c ---
 // Starts the process that makes published ports reachable, unless there is one.

@@ -101,10 +101,10 @@ static void prepare_child(void *arg)
 	text[--at] = '\n';
 	for (pid_t left = getpid(); left; left /= 10)
 		text[--at] = (char)('0' + left % 10);
+	if (child->ends_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		_exit(1);
 	// Without its pid file, or without us, nobody would ever find it.
 	if (write(child->pid_fd, text + at, sizeof(text) - at) < 0 || getppid() != child->parent)
-		_exit(1);
-	if (child->ends_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		_exit(1);
 	if (child->owner && owner_enter(child->owner) < 0)
 		_exit(1);

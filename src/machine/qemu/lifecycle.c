@@ -154,7 +154,9 @@ int qemu_start(struct machine *m, const char *provision, struct error *err)
 		return r < 0 ? r : go_on(m, err);
 	if (trouble)
 		log_warn("machine \"%s\": %s", m->name, trouble);
-	r = qemu_shares_prepare(m, err);
+	r = qemu_undo_birth(m, err);
+	if (r == 0)
+		r = qemu_shares_prepare(m, err);
 	if (r < 0)
 		return r;
 	r = qemu_is_saved(m) ? qemu_resume(m, accelerator, err) : qemu_be_born(m, provision, accelerator, err);

@@ -196,7 +196,7 @@ static int begin_transfer(struct qmp *q, const char *command, const char *format
 
 // --- save ---
 
-int qemu_check_space(const struct machine *m, struct error *err)
+int qemu_check_space(const struct machine *m, const char *what, const char *instead, struct error *err)
 {
 	long long needed = json_int_at(m->config, "Driver.Memory", 0) + DEVICES_MB;
 	struct statvfs fs;
@@ -205,10 +205,8 @@ int qemu_check_space(const struct machine *m, struct error *err)
 		return error_set(err, errno, "look at the free space of %s", m->dir);
 	long long free_mb = (long long)fs.f_bavail * (long long)fs.f_frsize / MEGABYTE;
 	return free_mb >= needed ? 0
-				 : error_say(err, ENOSPC,
-					     "saving machine \"%s\" may need %lld MB in %s, which has %lld: make "
-					     "room, or stop the machine instead",
-					     m->name, needed, m->dir, free_mb);
+				 : error_say(err, ENOSPC, "%s may need %lld MB in %s, which has %lld: make room%s",
+					     what, needed, m->dir, free_mb, instead);
 }
 
 // Keeps what comes out of the pipe until QEMU, or its end of the pipe, is gone.
@@ -349,7 +347,8 @@ int qemu_save_state(struct machine *m, struct error *err)
 int qemu_save(struct machine *m, struct error *err)
 {
 	struct error why = ERROR_INIT;
-	int r = qemu_check_space(m, err);
+	cleanup_free char *what = xasprintf("saving machine \"%s\"", m->name);
+	int r = qemu_check_space(m, what, ", or stop the machine instead", err);
 
 	if (r < 0)
 		return r;
@@ -404,25 +403,30 @@ static int cannot_load(const struct machine *m, struct error *err)
 			 m->name, words ? words : err->msg, m->ctx->program, m->name);
 }
 
-int qemu_take_up(struct machine *m, const struct qemu_how *how, const struct machine *from, struct error *err)
+int qemu_take_up(struct machine *m, const struct qemu_how *how, const struct machine *from, enum qemu_flaw *ret_flaw,
+		 struct error *err)
 {
 	cleanup_free char *description = description_path(from);
 	cleanup_json json_t *saved = NULL;
 	cleanup_qmp struct qmp q = QMP_INIT;
 	int r = json_read_file(description, SAVED_MAX, &saved, err);
 
+	*ret_flaw = FLAW_NONE;
+
 	if (r == 0)
 		r = qemu_launch(m, how, &q, err);
 	if (r < 0)
 		return r;
 	if (strcmp(json_str_at(saved, "Version", ""), q.version) != 0) {
+		*ret_flaw = FLAW_STALE;
 		qemu_end(m);
 		return error_say(err, ESTALE, "QEMU is another version now");
 	}
 	r = load(from, &q, json_str_at(saved, "Format", ""), err);
 	if (r < 0) {
+		*ret_flaw = FLAW_UNREADABLE;
 		qemu_end(m);
-		return cannot_load(m, err);
+		return from == m ? cannot_load(m, err) : r;
 	}
 	r = from == m ? file_unlink(description, err) : 0;
 	if (r == 0)
@@ -444,8 +448,9 @@ int qemu_resume(struct machine *m, const char *accelerator, struct error *err)
 	const char *reason = misfit(saved, &argv);
 	if (reason)
 		return discard(m, reason, err);
-	int r = qemu_take_up(m, &how, m, err);
-	if (r == -ESTALE) {
+	enum qemu_flaw flaw;
+	int r = qemu_take_up(m, &how, m, &flaw, err);
+	if (flaw == FLAW_STALE) {
 		why = *err;
 		error_clear(err);
 		return discard(m, why.msg, err);

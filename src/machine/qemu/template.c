@@ -35,6 +35,8 @@ struct machine *qemu_template(const struct machine *m, const char *folder)
 	t->dir = xstrdup(folder);
 	json_decref(t->config);
 	t->config = json_deep_copy(m->config);
+	json_put(t->config, "Driver.SSHPort", json_integer(0)); // the machine's own are not for the template
+	json_put(t->config, "Driver.EnginePort", json_integer(0));
 	t->driver = m->driver;
 	return t;
 }
@@ -72,29 +74,48 @@ static int make_archive(const struct machine *t, const char *path, struct error 
 	return r < 0 ? r : file_replace(path, archive.data, archive.len, 0600, err);
 }
 
-static bool is_ready(const struct machine *t)
+// What follows `start` on its line, or NULL. The caller frees.
+static char *find_line(const struct machine *m, const char *start)
 {
-	cleanup_free char *path = qemu_console_path(t);
+	cleanup_free char *path = qemu_console_path(m);
 	cleanup_buf struct buf text = BUF_INIT;
+	const char *at = file_read(path, CONSOLE_MAX, &text, NULL) == 0 ? strstr(buf_str(&text), start) : NULL;
 
-	return file_read(path, CONSOLE_MAX, &text, NULL) == 0 && strstr(buf_str(&text), READY);
+	return at ? xasprintf("%.*s", (int)strcspn(at + strlen(start), "\r\n"), at + strlen(start)) : NULL;
 }
 
-static int wait_ready(const struct machine *t, struct error *err)
+// Why the line will never come.
+static int check_guest(const struct machine *m, const char *trouble, struct error *err)
 {
-	int64_t deadline = clock_ms() + wait_patiently(READY_TIMEOUT_MS);
+	cleanup_close int pidfd = -1;
+	cleanup_free char *told = trouble ? find_line(m, trouble) : NULL;
+
+	if (told)
+		return error_say(err, EIO, "%.400s", told);
+	if (console_has_panic(m))
+		return error_say(err, ESHUTDOWN, "its kernel panicked");
+	if (qemu_process_find(m, &pidfd, NULL) > 0)
+		return 0;
+	cleanup_free char *words = qemu_last_words(m);
+	return error_say(err, ESHUTDOWN, "its QEMU ended: %.300s", words ? words : "it said nothing");
+}
+
+int qemu_wait_word(const struct machine *m, const char *what, const char *line, const char *trouble, int timeout_ms,
+		   struct error *err)
+{
+	int64_t deadline = clock_ms() + wait_patiently(timeout_ms);
+	cleanup_free char *found = NULL;
 	struct wait w;
 	int r = 0;
 
-	wait_begin(&w, "the template's engine");
-	while (r == 0 && !is_ready(t)) {
-		cleanup_close int pidfd = -1;
+	wait_begin(&w, what);
+	while (r == 0 && !(found = find_line(m, line))) {
 		r = interrupt_check(err);
-		if (r == 0 && qemu_process_find(t, &pidfd, NULL) <= 0)
-			r = error_say(err, ESHUTDOWN, "its QEMU ended");
+		if (r == 0)
+			r = check_guest(m, trouble, err);
 		if (r == 0 && clock_ms() >= deadline)
-			r = error_say(err, ETIMEDOUT, "its engine did not answer within %d s ($B2D_READY_TIMEOUT)",
-				      wait_patiently(READY_TIMEOUT_MS) / 1000);
+			r = error_say(err, ETIMEDOUT, "%s did not come within %d s ($B2D_READY_TIMEOUT)", what,
+				      wait_patiently(timeout_ms) / 1000);
 		wait_tick(&w);
 		clock_sleep_ms(PAUSE_MS);
 	}
@@ -130,7 +151,7 @@ static int boot_and_save(struct machine *t, const char *accelerator, struct erro
 		r = qemu_launch(t, &how, &q, err);
 	qmp_close(&q);
 	if (r == 0)
-		r = wait_ready(t, err);
+		r = qemu_wait_word(t, "the template's engine", READY, NULL, READY_TIMEOUT_MS, err);
 	if (r == 0)
 		r = qemu_save_state(t, err);
 	return r;
@@ -149,7 +170,7 @@ int qemu_make_template(const struct machine *m, const char *folder, const char *
 	if (r == 0 && symlink(system, link) < 0)
 		r = error_set(err, errno, "make %s", link);
 	if (r == 0)
-		r = qemu_check_space(t, err);
+		r = qemu_check_space(t, "a template of its kind", "", err);
 	if (r == 0)
 		r = make_certificates(t, err);
 	if (r == 0)
