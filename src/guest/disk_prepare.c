@@ -99,9 +99,12 @@ static int make_file_system(const char *path, const struct disk_layout *layout, 
 	cleanup_free char *extended = xasprintf("offset=%llu,lazy_itable_init=1,lazy_journal_init=1,nodiscard",
 						(unsigned long long)layout->data_start);
 	cleanup_free char *size = xasprintf("%lluk", (unsigned long long)layout->data_size / 1024);
-	// An orphan file's blocks, 512 on an ordinary disk, are read one by one at each mount.
-	const char *argv[] = { "mkfs.ext4",    "-q", "-F",    "-L", DISK_LABEL, "-i", "8192", "-O",
-			       "^orphan_file", "-d", staging, "-E", extended,   path, size,   NULL };
+	// An orphan file's blocks, 512 on an ordinary disk, are read one by one at each mount. With a seed of their own for checksums the file
+	// system's identifier can be changed while it is mounted (template.c).
+	const char *argv[] = {
+		"mkfs.ext4", "-q",    "-F", "-L",     DISK_LABEL, "-i", "8192", "-O", "^orphan_file,metadata_csum_seed",
+		"-d",        staging, "-E", extended, path,       size, NULL
+	};
 	struct proc_spec spec = { .argv = argv, .timeout_ms = 180000 };
 
 	return proc_check(&spec, err);

@@ -24,8 +24,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <time.h>
 
 #define POLL_MS 10
@@ -136,6 +138,29 @@ static int identify_engine(const struct guest *g, const char *folder, struct err
 		  : error_say(err, EIO, "the kernel gives no identifier for the engine");
 }
 
+// ioctl(2) of ext4: EXT4_IOC_SETFSUUID and its struct fsuuid, of <linux/ext4.h> since Linux 6.0.
+struct volume_id {
+	uint32_t len, flags;
+	uint8_t bytes[16];
+};
+#define SET_VOLUME_ID _IOC(_IOC_WRITE, 'f', 44, offsetof(struct volume_id, bytes))
+
+// The identifier (UUID, RFC 9562 version 4) of the file system with the data.
+static int identify_volume(struct guest *g, struct error *err)
+{
+	struct volume_id id = { .len = sizeof(id.bytes) };
+	cleanup_free char *path = guest_path(g, GUEST_DATA);
+	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || getrandom(id.bytes, sizeof(id.bytes), 0) != (ssize_t)sizeof(id.bytes))
+		return error_set(err, errno, "draw an identifier for the file system of %s", path);
+	id.bytes[6] = (id.bytes[6] & 0x0f) | 0x40;
+	id.bytes[8] = (id.bytes[8] & 0x3f) | 0x80;
+	return ioctl(fd, SET_VOLUME_ID, &id) < 0
+		       ? error_set(err, errno, "give the file system of %s another identifier", path)
+		       : 0;
+}
+
 // What the engine made from source does by itself when the files have changed.
 static int restart_engine(const struct guest *g, const char *folder, struct error *err)
 {
@@ -158,7 +183,7 @@ static int renew_engine(const struct guest *g, const struct profile *p, struct e
 int template_give_birth(struct guest *g, const void *archive, size_t len, struct error *err)
 {
 	int (*const steps[])(struct guest *, struct error *) = { hostname_apply, home_userdata, truststore_fill,
-								 shares_mount };
+								 shares_mount, identify_volume };
 	cleanup_free char *seed_file = guest_path(g, SEED_FILE);
 	struct profile profile;
 	int r = seed(g, archive, len, err);

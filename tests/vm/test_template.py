@@ -21,6 +21,7 @@ NOBODY_ELSES = '''
 sudo cat /var/lib/boot2docker/ssh/ssh_host_*_key.pub | cut -d' ' -f2
 sudo cat /var/lib/docker/engine-id; echo
 docker info --format '{{.ID}}'
+sudo blkid $(grep -m1 ' ext4 ' /proc/mounts | cut -d' ' -f1)
 cat /proc/sys/kernel/random/boot_id
 head -c 32 /dev/urandom | md5sum
 openssl rand -hex 32
