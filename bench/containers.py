@@ -205,16 +205,21 @@ class Figures:
 
     def take(self, host, measure, *arguments):
         wait_for_quiet(self.options.max_busy, self.options.patience, say)
-        before, used, start, processor = busy_seconds(), self.used(), time.monotonic(), process_seconds(host.pid)
-        values = self.attempt(measure.__name__, host.name, measure, host, *arguments)
-        if values is None:
+        result = self.attempt(measure.__name__, host.name, self.watched, host, measure, *arguments)
+        if result is None:
             self.attempt('putting it in order', host.name, host.restore)
             return
-        processor = process_seconds(host.pid) - processor
-        others = (busy_seconds() - before - self.used() + used) / (time.monotonic() - start)
+        values, processor, others = result
         say(f'  {host.name}: ' + ', '.join(f'{name} {sum(v) / len(v):.2f} {unit}' for (name, unit), v in values.items()) +
             f'; QEMU {processor:.1f} s of processor time, others {max(0, others):.2f} processors')
         self.add(host.name, values, others > self.options.max_busy)
+
+    def watched(self, host, measure, *arguments):
+        """What is measured, the processor time that it took QEMU, and how many processors others used meanwhile."""
+        before, used, start, processor = busy_seconds(), self.used(), time.monotonic(), process_seconds(host.pid)
+        values = measure(host, *arguments)
+        processor = process_seconds(host.pid) - processor
+        return values, processor, (busy_seconds() - before - self.used() + used) / (time.monotonic() - start)
 
     def add(self, system, values, busy):
         """Values by name and unit, of one system."""

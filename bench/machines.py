@@ -243,6 +243,10 @@ class Ours:
         finally:
             command.wait(300)
         ended = time.monotonic() - typed
+        if command.returncode:
+            raise SystemExit(f'bench: boot2docker create of one more ended with {command.returncode}')
+        if 'born from a template' not in self.machine.command('ssh', name, 'cat', '/boot.log').stdout:
+            print('  that machine was booted, not born', file=sys.stderr)
         self.machine.command('rm', '-f', name)
         return seconds, ended, processor, others
 

@@ -34,6 +34,9 @@
 #include <unistd.h>
 
 #define RECIPE "2"
+// Modules are compiled for size: few of them run in any one machine (the kernel itself would start a sixth slower, doc/performance.md); but
+// for one that must not be optimised at all (crypto/jitterentropy.c).
+#define SMALL_MODULES "CFLAGS_MODULE=$(if $(filter -O0,$(_c_flags)),,-Os)"
 #define CONFIG_MAX (4 << 20)
 #define LOG_MAX ((size_t)64 << 20)
 #define BUILD_TIMEOUT_MS (4 * 60 * 60 * 1000)
@@ -316,8 +319,7 @@ static int compile(struct build *b, struct error *err)
 	int r;
 
 	log_info("Building the kernel with %d jobs; up to an hour on two processors", b->spec->jobs);
-	// Modules for size: few of them run in any one machine. The kernel itself would start a sixth slower (doc/performance.md).
-	r = run_make(b, (const char *const[]){ "bzImage", "modules", "CFLAGS_MODULE=-Os", NULL }, err);
+	r = run_make(b, (const char *const[]){ "bzImage", "modules", SMALL_MODULES, NULL }, err);
 	if (r == 0)
 		log_info("Built in %lld minutes", (long long)(clock_ms() - start) / 60000);
 	return r;
