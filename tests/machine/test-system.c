@@ -274,6 +274,25 @@ static void names_that_are_no_layers_stay_in_the_initrd(void **state)
 	assert_false(file_exists(outside));
 }
 
+static void an_image_for_templates_is_marked(void **state)
+{
+	static const struct member marked[] = { { "init", "program" }, { "boot/templates", "" } };
+	static const struct member others[] = { { "init", "program" },
+						{ "templates", "" },
+						{ "x/boot/templates", "" } };
+	cleanup_free char *mark = in_folder("into/" INITRD_TEMPLATES);
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	make_initrd("initrd", others, ARRAY_SIZE(others));
+	assert_ok(split("initrd", &err), &err);
+	assert_false(file_exists(mark));
+	make_initrd("initrd", marked, ARRAY_SIZE(marked));
+	assert_ok(split("initrd", &err), &err);
+	assert_true(file_exists(mark));
+	check_rest(marked, ARRAY_SIZE(marked));
+}
+
 static void absurd_initrds_are_refused(void **state)
 {
 	struct member many[9];
@@ -313,6 +332,7 @@ int main(void)
 		cmocka_unit_test(a_cut_elf_file_has_no_entry),
 		with_folder(layers_become_files_and_stay_as_empty_ones),
 		with_folder(names_that_are_no_layers_stay_in_the_initrd),
+		with_folder(an_image_for_templates_is_marked),
 		with_folder(absurd_initrds_are_refused),
 		with_folder(an_initrd_of_others_is_copied),
 	};

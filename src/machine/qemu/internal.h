@@ -148,8 +148,10 @@ int qemu_resume(struct machine *m, const char *accelerator, struct error *err) M
 // Removes what was saved, if anything.
 int qemu_discard_saved(const struct machine *m, struct error *err) MUST_CHECK;
 int qemu_save(struct machine *m, struct error *err) MUST_CHECK;
-// Is there room for what it would write? `what` takes the room ("saving machine ..."), `instead` ends the error with another way.
-int qemu_check_space(const struct machine *m, const char *what, const char *instead, struct error *err) MUST_CHECK;
+// Is there room for what it would write, all of the machine's memory, of which no more than `used_mb` is in use? `what` takes the room
+// ("saving machine ..."), `instead` ends the error with another way.
+int qemu_check_space(const struct machine *m, long long used_mb, const char *what, const char *instead,
+		     struct error *err) MUST_CHECK;
 // The two of them without what concerns shares, or discards. Takes the machine up from what was saved of `from`, which may be itself, and
 // lets it go on. An error that is the state's own is told by the flaw: another version of QEMU wrote it, or it does not load.
 int qemu_save_state(struct machine *m, struct error *err) MUST_CHECK;

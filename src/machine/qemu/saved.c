@@ -33,6 +33,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -196,9 +197,11 @@ static int begin_transfer(struct qmp *q, const char *command, const char *format
 
 // --- save ---
 
-int qemu_check_space(const struct machine *m, const char *what, const char *instead, struct error *err)
+int qemu_check_space(const struct machine *m, long long used_mb, const char *what, const char *instead,
+		     struct error *err)
 {
-	long long needed = json_int_at(m->config, "Driver.Memory", 0) + DEVICES_MB;
+	long long memory = json_int_at(m->config, "Driver.Memory", 0);
+	long long needed = (memory < used_mb ? memory : used_mb) + DEVICES_MB;
 	struct statvfs fs;
 
 	if (statvfs(m->dir, &fs) < 0)
@@ -348,7 +351,7 @@ int qemu_save(struct machine *m, struct error *err)
 {
 	struct error why = ERROR_INIT;
 	cleanup_free char *what = xasprintf("saving machine \"%s\"", m->name);
-	int r = qemu_check_space(m, what, ", or stop the machine instead", err);
+	int r = qemu_check_space(m, LLONG_MAX, what, ", or stop the machine instead", err);
 
 	if (r < 0)
 		return r;

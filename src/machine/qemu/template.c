@@ -24,7 +24,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READY_TIMEOUT_MS = 5 * 60 * 1000, PAUSE_MS = 20, CERT_DAYS = 1080, CONSOLE_MAX = 8 << 20 };
+enum {
+	READY_TIMEOUT_MS = 5 * 60 * 1000,
+	PAUSE_MS = 20,
+	CERT_DAYS = 1080,
+	CONSOLE_MAX = 8 << 20,
+	IDLE_MB = 1024 /* of 2 GB some 300 are in use */
+};
 static const char READY[] = "This machine is a template, and waits for its birth";
 
 struct machine *qemu_template(const struct machine *m, const char *folder)
@@ -170,7 +176,7 @@ int qemu_make_template(const struct machine *m, const char *folder, const char *
 	if (r == 0 && symlink(system, link) < 0)
 		r = error_set(err, errno, "make %s", link);
 	if (r == 0)
-		r = qemu_check_space(t, "a template of its kind", "", err);
+		r = qemu_check_space(t, IDLE_MB, "a template of its kind", "", err);
 	if (r == 0)
 		r = make_certificates(t, err);
 	if (r == 0)
