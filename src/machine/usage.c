@@ -515,11 +515,10 @@ int usage_remove(const struct context *ctx, const struct usage_item *item, struc
 {
 	cleanup_close int systems = -1;
 	struct stat st;
-	int r = is_of_templates(ctx, item) ? remove_template(ctx, item, err) : 1;
 
-	if (r <= 0)
-		return r;
-	r = system_cache_lock(ctx, &systems, err);
+	if (is_of_templates(ctx, item))
+		return remove_template(ctx, item, err);
+	int r = system_cache_lock(ctx, &systems, err);
 
 	if (r < 0 || !usage_is_free(item))
 		return r;

@@ -95,6 +95,22 @@ def module(name, depends, work):
     return lzma.compress(compile_object(MODULE % (name, depends), '-c', work=work))
 
 
+# GRUB's modules as far as the builder looks: what each needs.
+GRUB_CORE = {'part_msdos': '', 'part_gpt': '', 'iso9660': 'fshelp', 'search_fs_uuid': '', 'xzio': 'crypto', 'fshelp': '', 'crypto': ''}
+GRUB_MENU = {'efi_gop': 'video', 'normal': 'net boot', 'linux': 'boot video', 'configfile': 'normal', 'serial': 'terminfo', 'terminal': '',
+             'echo': '', 'test': '', 'sleep': '', 'minicmd': '', 'reboot': '', 'halt': '', 'ls': 'fshelp', 'cat': '', 'video': '', 'net': '',
+             'boot': '', 'terminfo': ''}
+
+
+def grub_files():
+    modules = {**GRUB_CORE, **GRUB_MENU, 'zfs': ''}
+    files = {f'{name}.mod': f'module {name} '.encode() * 1000 for name in modules}
+    files['moddep.lst'] = ''.join(f'{name}: {needs}\n' for name, needs in modules.items()).encode()
+    files['command.lst'] = b'*cat: cat\nlinux: linux\nzfskey: zfs\n[: test\n'
+    files['terminal.lst'] = b'oserial: serial\nospkmodem: spkmodem\n'
+    return {**files, 'kernel.img': b'core'}
+
+
 def fill(repository, work):
     """The packages that the test's distribution is made of: a kernel, an engine, a library, a boot's odds and ends."""
     drivers = f'/usr/lib/modules/{RELEASE}/kernel/drivers'
@@ -121,6 +137,6 @@ def fill(repository, work):
     repository.package('isolinux', {'/usr/lib/ISOLINUX/isolinux.bin': bytes(0x40) + b'\xfb\xc0\x78\x70' + bytes(38844),
                                     '/usr/lib/ISOLINUX/isohdpfx.bin': bytes(432)})
     repository.package('syslinux-common', {'/usr/lib/syslinux/modules/bios/ldlinux.c32': bytes(5000)})
-    repository.package('grub-efi-amd64-bin', {'/usr/lib/grub/x86_64-efi/kernel.img': b'core', '/usr/lib/grub/x86_64-efi/linux.mod': b'linux'})
+    repository.package('grub-efi-amd64-bin', {f'/usr/lib/grub/x86_64-efi/{name}': data for name, data in grub_files().items()})
     repository.package('libc6', {'/usr/lib64/ld-linux-x86-64.so.2': library})
     repository.publish()

@@ -5,12 +5,13 @@ import hashlib
 import json
 import lzma
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from repository import RELEASE, Repository, fill, run
+from repository import GRUB_CORE, GRUB_MENU, RELEASE, Repository, fill, grub_files, run
 from tap import Story, contains, equal, finish
 
 BUILDER = Path(os.environ['B2D_BUILD']) / 'src' / 'image' / 'b2d-image'
@@ -53,13 +54,13 @@ FILES = {
     'overlay/etc/version.in': '@VERSION@ @DATE@\n',
     'overlay/etc/secret': 'x\n',
 }
-# A stand-in: GRUB's modules of this repository are none.
+# A stand-in: GRUB's modules of this repository are none. What it makes says what it was given.
 GRUB_MKIMAGE = '''#!/bin/sh
 while [ $# -gt 0 ]; do
-	case $1 in -d) modules=$2 ;; -c) start=$2 ;; -o) output=$2 ;; esac
-	shift
+	case $1 in -d) modules=$2 ;; -c) start=$2 ;; -o) output=$2 ;; -*) ;; *) break ;; esac
+	shift 2
 done
-[ -s "$modules/kernel.img" ] && [ -s "$modules/linux.mod" ] && { printf MZ; cat "$start"; } >"$output"
+[ -s "$modules/kernel.img" ] && [ -s "$modules/linux.mod" ] && { printf MZ; cat "$start"; echo "modules $*"; } >"$output"
 '''
 story = Story()
 
@@ -170,6 +171,27 @@ def initrd(world):
     assert (tree / 'boot' / 'loop.ko').read_bytes().startswith(b'\x7fELF'), 'loop.ko is not an unpacked module'
     equal((tree / 'init').stat().st_mode & 0o777, 0o755, 'mode of /init')
     equal(sorted(p.name for p in (tree / 'layers').iterdir()), ['10-base.squashfs', '20-cold.squashfs'], 'layers')
+
+
+@story.test('GRUB\'s core has what finds the ISO and unpacks; the modules of the menu are in the ISO, packed, with lists of no others')
+def grub(world):
+    core, tree = world.root / 'core.efi', world.root / 'grub'
+    iso = world.output / 'boot2docker.iso'
+    report = subprocess.run(['xorriso', '-indev', iso, '-report_el_torito', 'plain'], capture_output=True, text=True, check=True).stdout
+    start, = re.findall(r'UEFI .* (\d+)\n', report)
+    (world.root / 'esp.img').write_bytes(iso.read_bytes()[int(start) * 2048:])
+    subprocess.run(['mcopy', '-n', '-i', world.root / 'esp.img', '::EFI/BOOT/BOOTX64.EFI', core], check=True)
+    text = core.read_text()
+    contains(text, 'insmod efi_gop\n', 'the start')
+    equal(sorted(re.search(r'^modules (.*)', text, re.M)[1].split()), sorted(GRUB_CORE), 'modules of the core')
+    subprocess.run(['xorriso', '-osirrox', 'on', '-indev', iso, '-extract', '/boot/grub/x86_64-efi', tree], capture_output=True, check=True)
+    equal(sorted(path.name for path in tree.glob('*.mod')), sorted(f'{name}.mod' for name in GRUB_MENU), 'modules in the ISO')
+    for name, data in grub_files().items():
+        if name.removesuffix('.mod') in GRUB_MENU:
+            packed = subprocess.run(['xz', '-dc', tree / name], capture_output=True, check=True).stdout
+            equal(packed, data, name)
+    equal((tree / 'command.lst').read_text(), '*cat: cat\nlinux: linux\n[: test\n', 'commands')
+    equal((tree / 'terminal.lst').read_text(), 'oserial: serial\n', 'terminals')
 
 
 @story.test('a profile can have the initrd packed as a whole, which says the same when it is unpacked')
@@ -356,6 +378,8 @@ def missing_program(world):
     for name in ('apt-get', 'apt-config', 'depmod', 'strip', 'xorriso', 'mformat', 'mksquashfs'):
         (tools / name).symlink_to(shutil.which(name, path=os.environ['PATH'] + ':/usr/sbin:/sbin'))
     world.refuses('the program grub-mkimage is missing; install the package grub-common', env={'PATH': str(tools)})
+    (tools / 'grub-mkimage').symlink_to(world.root / 'stand-ins' / 'grub-mkimage')
+    world.refuses('the program xz is missing; install the package xz-utils', env={'PATH': str(tools)})
     (tools / 'mksquashfs').unlink()
     world.refuses('the program mksquashfs is missing; install the package squashfs-tools', env={'PATH': str(tools)})
 

@@ -129,9 +129,10 @@ def build_fails(tree):
     equal(cached(tree), before, 'files in the cache')
 
 
-@story.test("build-engine takes the next suite's curl when the mirror lacks a tarball of this one's")
+@story.test("build-engine takes the next suite's curl when the mirror lacks a tarball of this one's; iputils of upstream alone")
 def later_curl(tree):
-    wanted = {'docker.io': 'main', 'containerd': 'main', 'openssh': 'main', 'curl_1.debian': 'gone', 'curl_2': 'main'}
+    wanted = {'docker.io': 'main', 'containerd': 'main', 'openssh': 'main', 'curl_1.debian': 'gone', 'curl_2': 'main', 'libzstd': 'main',
+              'iputils.debian': 'gone', 'iputils.orig': 'main'}
     hashes = {name: hashlib.sha256(name.encode()).hexdigest() for name in wanted}
     for name, pool in wanted.items():
         if pool != 'gone':
@@ -141,6 +142,8 @@ def later_curl(tree):
         *" update") ;;
         *source*docker.io*) printf '%s\\n' "{line['docker.io']}" "{line['containerd']}" "{line['openssh']}" ;;
         */apt-forky/*source*curl) echo "{line['curl_2']}" ;;
+        */apt-forky/*source*iputils) printf '%s\\n' "{line['iputils.orig']}" "{line['iputils.debian']}" ;;
+        *source*libzstd) echo "{line['libzstd']}" ;;
         *source*curl) echo "{line['curl_1.debian']}" ;;
         esac''')
     tree.stub('mmdebstrap', 'for word; do case $word in *copy-in*) eval "set -- ${word#*copy-in}"; ls "$2" >&2; exit 1;; esac; done')
