@@ -216,6 +216,24 @@ def cut_short(store):
     store.machines.remove(machine)
 
 
+@story.test('a machine that was born although its command was killed keeps what was written since')
+def cut_late(store):
+    machine = store.add('late')
+    machine.create()
+    machine.ssh('echo mine | sudo tee /var/lib/boot2docker/mine; sync')
+    machine.command('kill', machine.name)
+    (machine.folder / 'disk.fresh.qcow2').write_text('the disk that was put aside')
+    config = machine.folder / 'config.json'
+    told = json.loads(config.read_text())
+    told['Driver']['AwaitsProvision'] = True
+    config.write_text(json.dumps(told))
+    machine.command('start', machine.name, timeout=400)
+    equal(machine.ssh('cat /var/lib/boot2docker/mine'), 'mine\n', 'what it had')
+    equal([path.name for path in machine.folder.glob('disk*')], ['disk.qcow2'], 'disks')
+    machine.command('rm', '-f', machine.name)
+    store.machines.remove(machine)
+
+
 @story.test('auto: born where the image says that its engine can, else booted')
 def auto(store):
     can = bool(list((store.store / 'cache' / 'systems').glob('*/templates')))

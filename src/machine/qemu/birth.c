@@ -268,7 +268,8 @@ int qemu_undo_birth(const struct machine *m, struct error *err)
 
 	if (!file_exists(aside))
 		return 0;
-	if (!awaits_provision(m)) // it was born, and this could not be removed
+	// It was born after all, and may have been used since.
+	if (!awaits_provision(m) || qemu_has_said(m, BORN))
 		return file_unlink(aside, err);
 	log_warn("machine \"%s\": its birth from a template was cut short, and begins anew", m->name);
 	return rename(aside, disk) < 0 ? error_set(err, errno, "rename %s", aside) : 0;

@@ -179,6 +179,7 @@ struct machine *qemu_template(const struct machine *m, const char *folder);
 // for, `trouble` is how a line begins by which the guest says that it cannot be (NULL: it does not say).
 int qemu_wait_word(const struct machine *m, const char *what, const char *line, const char *trouble, int timeout_ms,
 		   struct error *err) MUST_CHECK;
+bool qemu_has_said(const struct machine *m, const char *line);
 
 // --- forwarder.c ---
 // Starts the process that makes published ports reachable, unless there is one.

@@ -90,6 +90,13 @@ static char *find_line(const struct machine *m, const char *start)
 	return at ? xasprintf("%.*s", (int)strcspn(at + strlen(start), "\r\n"), at + strlen(start)) : NULL;
 }
 
+bool qemu_has_said(const struct machine *m, const char *line)
+{
+	cleanup_free char *rest = find_line(m, line);
+
+	return rest != NULL;
+}
+
 // Why the line will never come.
 static int check_guest(const struct machine *m, const char *trouble, struct error *err)
 {
