@@ -11,6 +11,7 @@
 #include "shares.h"
 
 #include "lib/alloc.h"
+#include "lib/contract.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/path.h"
@@ -22,7 +23,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
-#define NAMES_FILE "/sys/firmware/qemu_fw_cfg/by_name/opt/boot2docker/shares/raw"
+#define NAMES_FILE "/sys/firmware/qemu_fw_cfg/by_name/" CONTRACT_SHARES "/raw"
 #define NAMES_MAX (64 * 4096)
 // msize: the largest message that the kernel's virtio transport takes. mmap: what a host changes is seen when a file is opened,
 // and programs may map files for writing, as databases do.

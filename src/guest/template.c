@@ -8,8 +8,10 @@
 #include "home.h"
 #include "hostname.h"
 #include "hosttime.h"
+#include "identity.h"
 #include "lib/alloc.h"
 #include "lib/clock.h"
+#include "lib/contract.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/number.h"
@@ -24,7 +26,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
@@ -94,7 +95,7 @@ static int wait_for_another(const char *path, struct error *err)
 	int r = read_start(path, first, err);
 
 	if (r == 0)
-		bootlog_console(TEMPLATE_READY);
+		bootlog_console(CONTRACT_TEMPLATE_READY);
 	while (r == 0 && (r = read_start(path, now, err)) == 0 && memcmp(first, now, sizeof(first)) == 0)
 		clock_sleep_ms(POLL_MS);
 	return r;
@@ -129,38 +130,6 @@ static void take_time(const void *archive, size_t len)
 		log_error("the clock cannot be set: %s", strerror(errno));
 }
 
-static int identify_engine(const struct guest *g, const char *folder, struct error *err)
-{
-	cleanup_free char *id = guest_read(g, "/proc/sys/kernel/random/uuid");
-	cleanup_free char *in_folder = xasprintf("%s%s/engine-id", g->root, folder);
-
-	return id ? file_replace(in_folder, id, strlen(id), 0600, err)
-		  : error_say(err, EIO, "the kernel gives no identifier for the engine");
-}
-
-// ioctl(2) of ext4: EXT4_IOC_SETFSUUID and its struct fsuuid, of <linux/ext4.h> since Linux 6.0.
-struct volume_id {
-	uint32_t len, flags;
-	uint8_t bytes[16];
-};
-#define SET_VOLUME_ID _IOC(_IOC_WRITE, 'f', 44, offsetof(struct volume_id, bytes))
-
-// The identifier (UUID, RFC 9562 version 4) of the file system with the data.
-static int identify_volume(struct guest *g, struct error *err)
-{
-	struct volume_id id = { .len = sizeof(id.bytes) };
-	cleanup_free char *path = guest_path(g, GUEST_DATA);
-	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || getrandom(id.bytes, sizeof(id.bytes), 0) != (ssize_t)sizeof(id.bytes))
-		return error_set(err, errno, "draw an identifier for the file system of %s", path);
-	id.bytes[6] = (id.bytes[6] & 0x0f) | 0x40;
-	id.bytes[8] = (id.bytes[8] & 0x3f) | 0x80;
-	return ioctl(fd, SET_VOLUME_ID, &id) < 0
-		       ? error_set(err, errno, "give the file system of %s another identifier", path)
-		       : 0;
-}
-
 // What the engine made from source does by itself when the files have changed.
 static int restart_engine(const struct guest *g, const char *folder, struct error *err)
 {
@@ -182,29 +151,31 @@ static int renew_engine(const struct guest *g, const struct profile *p, struct e
 
 int template_give_birth(struct guest *g, const void *archive, size_t len, struct error *err)
 {
-	int (*const steps[])(struct guest *, struct error *) = { hostname_apply, home_userdata, truststore_fill,
-								 shares_mount, identify_volume };
+	int (*const steps[])(struct guest *, struct error *) = { hostname_apply, home_userdata,   truststore_fill,
+								 shares_mount,   identity_volume, identity_disk };
 	cleanup_free char *seed_file = guest_path(g, SEED_FILE);
 	struct profile profile;
 	int r = seed(g, archive, len, err);
 
 	if (r < 0) {
-		bootlog_console(TEMPLATE_FAILED "%s", err->msg);
+		bootlog_console(CONTRACT_NOT_BORN "%s", err->msg);
 		return r;
 	}
 	if (!hosttime_take(g))
 		take_time(archive, len);
 	profile_evaluate(g, &profile); // the template's, and so the machine's
-	r = identify_engine(g, profile.values[PROFILE_DOCKER_DIR], err);
+	r = identity_engine(g, profile.values[PROFILE_DOCKER_DIR], err);
 	if (r == 0)
 		r = home_provision(g, err);
+	if (r == 0)
+		r = identity_bridge(g, err);
 	if (r == 0)
 		r = renew_engine(g, &profile, err);
 	profile_done(&profile);
 	if (r < 0)
-		bootlog_console(TEMPLATE_FAILED "%s", err->msg);
+		bootlog_console(CONTRACT_NOT_BORN "%s", err->msg);
 	else
-		bootlog_console(TEMPLATE_BORN);
+		bootlog_console(CONTRACT_BORN);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		struct error why = ERROR_INIT;
 

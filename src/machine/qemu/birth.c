@@ -5,7 +5,7 @@
 // same profile for the engine and a disk of the same size. A digest of all that names the kind's template in STORE/cache/templates,
 // which is made when it is missing (template.c). A machine gets a copy of the template's disk, and a QEMU that takes up the
 // template's state and shows the guest the machine's own provision.tar instead of the template's: that is the birth
-// (src/guest/template.h). Until the guest says that it is born, the disk that was made for the machine lies beside the copy; whatever goes
+// (CONTRACT_BORN). Until the guest says that it is born, the disk that was made for the machine lies beside the copy; whatever goes
 // wrong, even an end of this command, the machine boots from it.
 //
 // Who makes, takes or removes a template holds the lock cache/templates.lock.
@@ -19,6 +19,7 @@
 #include "../system.h"
 #include "../templates.h"
 #include "lib/alloc.h"
+#include "lib/contract.h"
 #include "lib/digest.h"
 #include "lib/file.h"
 #include "lib/json.h"
@@ -30,7 +31,6 @@
 #include <time.h>
 
 enum { ARCHIVE_MAX = 1 << 20, KEYGEN_TIMEOUT_MS = 60 * 1000, BIRTH_TIMEOUT_MS = 2 * 60 * 1000 };
-static const char BORN[] = "This machine is born", FAILED[] = "This machine cannot be born: ";
 
 static bool awaits_provision(const struct machine *m)
 {
@@ -201,7 +201,7 @@ static int take_up(struct machine *m, const char *folder, const char *provision,
 	if (r == 0)
 		r = qemu_take_up(m, &how, t, &flaw, err);
 	if (r == 0) {
-		r = qemu_wait_word(m, "the machine's birth", BORN, FAILED, BIRTH_TIMEOUT_MS, err);
+		r = qemu_wait_word(m, "the machine's birth", CONTRACT_BORN, CONTRACT_NOT_BORN, BIRTH_TIMEOUT_MS, err);
 		if (r < 0 && r != -EINTR) {
 			flaw = FLAW_UNREADABLE;
 			templates_note_failure(m->ctx, folder); // another would do no better
@@ -269,7 +269,7 @@ int qemu_undo_birth(const struct machine *m, struct error *err)
 	if (!file_exists(aside))
 		return 0;
 	// It was born after all, and may have been used since.
-	if (!awaits_provision(m) || qemu_has_said(m, BORN))
+	if (!awaits_provision(m) || qemu_has_said(m, CONTRACT_BORN))
 		return file_unlink(aside, err);
 	log_warn("machine \"%s\": its birth from a template was cut short, and begins anew", m->name);
 	return rename(aside, disk) < 0 ? error_set(err, errno, "rename %s", aside) : 0;

@@ -15,6 +15,7 @@
 
 #include "../remote.h"
 #include "lib/alloc.h"
+#include "lib/contract.h"
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -240,7 +241,7 @@ void qemu_shares_command(const struct machine *m, bool plugged, struct strv *arg
 	if (has_long) {
 		cleanup_free char *file = qemu_escaped(names);
 		strv_push(argv, "-fw_cfg");
-		strv_pushf(argv, "name=opt/boot2docker/shares,file=%s", file);
+		strv_pushf(argv, "name=" CONTRACT_SHARES ",file=%s", file);
 	}
 }
 

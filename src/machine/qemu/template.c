@@ -14,6 +14,7 @@
 #include "../wait.h"
 #include "lib/alloc.h"
 #include "lib/clock.h"
+#include "lib/contract.h"
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -31,7 +32,6 @@ enum {
 	CONSOLE_MAX = 8 << 20,
 	IDLE_MB = 1024 /* of 2 GB some 300 are in use */
 };
-static const char READY[] = "This machine is a template, and waits for its birth";
 
 struct machine *qemu_template(const struct machine *m, const char *folder)
 {
@@ -164,7 +164,7 @@ static int boot_and_save(struct machine *t, const char *accelerator, struct erro
 		r = qemu_launch(t, &how, &q, err);
 	qmp_close(&q);
 	if (r == 0)
-		r = qemu_wait_word(t, "the template's engine", READY, NULL, READY_TIMEOUT_MS, err);
+		r = qemu_wait_word(t, "the template's engine", CONTRACT_TEMPLATE_READY, NULL, READY_TIMEOUT_MS, err);
 	if (r == 0)
 		r = qemu_save_state(t, err);
 	return r;
