@@ -16,11 +16,11 @@
 #include "lib/file.h"
 #include "lib/path.h"
 #include "lib/proc.h"
+#include "uuid.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #define MIB (1024ULL * 1024)
@@ -50,10 +50,9 @@ int disk_write_swap(const char *path, uint64_t offset, uint64_t size, const char
 	if (fd < 0)
 		return error_set(err, errno, "open %s", path);
 	memcpy(page + 1024, header, sizeof(header));
-	if (getrandom(page + 1036, 16, 0) != 16)
-		return error_set(err, errno, "random bytes for a UUID");
-	page[1036 + 6] = (page[1036 + 6] & 0x0f) | 0x40; // a random UUID by RFC 9562
-	page[1036 + 8] = (page[1036 + 8] & 0x3f) | 0x80;
+	int r = uuid_draw(page + 1036, err);
+	if (r < 0)
+		return r;
 	memcpy(page + 1052, label, strnlen(label, 16));
 	memcpy(page + SWAP_PAGE - 10, "SWAPSPACE2", 10);
 	if (pwrite(fd, page, sizeof(page), (off_t)offset) != (ssize_t)sizeof(page))
@@ -100,7 +99,7 @@ static int make_file_system(const char *path, const struct disk_layout *layout, 
 						(unsigned long long)layout->data_start);
 	cleanup_free char *size = xasprintf("%lluk", (unsigned long long)layout->data_size / 1024);
 	// An orphan file's blocks, 512 on an ordinary disk, are read one by one at each mount. With a seed of their own for checksums the file
-	// system's identifier can be changed while it is mounted (template.c).
+	// system's identifier can be changed while it is mounted (identity.c).
 	const char *argv[] = {
 		"mkfs.ext4", "-q",    "-F", "-L",     DISK_LABEL, "-i", "8192", "-O", "^orphan_file,metadata_csum_seed",
 		"-d",        staging, "-E", extended, path,       size, NULL

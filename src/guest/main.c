@@ -71,6 +71,7 @@ static const struct step boot_steps[] = {
 	{ "extensions", extensions_lay, "storage", 0, 300000 },
 	{ "bootsync", scripts_bootsync, "provision extensions", 0, 0 }, // the user's: never killed
 	{ "engine-ready", engine_ready, "docker", 0, 0 },
+	{ "end-of-boot", sysctl_end_boot, "engine-ready", HERE, 0 },
 	{ "bootlocal", scripts_bootlocal, "engine-ready", STEP_QUIET, 0 }, // the user's, in the background
 
 	{ "swap", storage_swap, "engine-ready", STEP_QUIET, 60000 },

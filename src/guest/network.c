@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <net/route.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -67,6 +68,18 @@ int network_set_mtu(const char *interface, int mtu, struct error *err)
 		return r;
 	request.ifr_mtu = mtu;
 	return change(interface, SIOCSIFMTU, &request, "set the MTU", err);
+}
+
+int network_set_mac(const char *interface, const uint8_t mac[static NETWORK_MAC_LEN], struct error *err)
+{
+	struct ifreq request;
+	int r = request_for(interface, &request, err);
+
+	if (r < 0)
+		return r;
+	request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+	memcpy(request.ifr_hwaddr.sa_data, mac, NETWORK_MAC_LEN);
+	return change(interface, SIOCSIFHWADDR, &request, "set the MAC address", err);
 }
 
 static void set_in(struct sockaddr *ret, struct in_addr address)

@@ -17,6 +17,8 @@ void network_list_ethernet(const struct guest *g, struct strv *ret);
 
 int network_link_up(const char *interface, struct error *err) MUST_CHECK;
 int network_set_mtu(const char *interface, int mtu, struct error *err) MUST_CHECK;
+#define NETWORK_MAC_LEN 6
+int network_set_mac(const char *interface, const uint8_t mac[static NETWORK_MAC_LEN], struct error *err) MUST_CHECK;
 // The one IPv4 address of the interface; replaces the one it had. 0.0.0.0 takes it away.
 int network_set_address(const char *interface, struct in_addr address, struct in_addr mask,
 			struct error *err) MUST_CHECK;

@@ -12,6 +12,7 @@
 #include "sysctl.h"
 
 #include "lib/alloc.h"
+#include "lib/contract.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/path.h"
@@ -104,6 +105,16 @@ static void end_thrashing(const struct guest *g)
 
 	if (file_exists(path) && file_write_existing(path, WORKING_SET_MS, &err) < 0)
 		log_warn("thrashing prevention: %s", err.msg);
+}
+
+int sysctl_end_boot(struct guest *g, struct error *err)
+{
+	cleanup_free char *cmdline = guest_read(g, "/proc/cmdline");
+	cleanup_free char *path = guest_path(g, "/proc/sys/kernel/" CONTRACT_STALL_PANIC);
+
+	if (!cmdline || !strstr(cmdline, "sysctl.kernel." CONTRACT_STALL_PANIC "=1") || !file_exists(path))
+		return 0; // a wish of the user's stays
+	return file_write_existing(path, "0", err);
 }
 
 int sysctl_apply(struct guest *g, struct error *err)

@@ -58,10 +58,12 @@ void console_show(const struct machine *m)
 	fputc('\n', stderr);
 }
 
-// Emulated processors of QEMU before 8.1 now and then run an instruction that the kernel has just written over ("int3"; QEMU's
-// commit "accel/tcg: Always lock pages before translation"), and the kernel panics while it starts. It boots again by itself (panic=1 on
-// its command line), so that is no reason to give up.
+// Emulated processors of QEMU before 8.1 now and then run an instruction that the kernel has just written over (QEMU's commit
+// "accel/tcg: Always lock pages before translation"). The kernel panics while it starts ("int3"), or one of its processors is not woken any
+// more, until it finds out by itself (panic_on_rcu_stall on its command line). It boots again by itself (panic=1 there), so that is no
+// reason to give up.
 enum { BEARABLE_PANICS = 2 };
+static const char *const bearable[] = { "Oops: int3: 0000", "Kernel panic - not syncing: RCU Stall" };
 
 static int count(const struct buf *text, const char *what)
 {
@@ -77,8 +79,12 @@ static int count(const struct buf *text, const char *what)
 bool console_has_panic(const struct machine *m)
 {
 	cleanup_buf struct buf text = BUF_INIT;
+	int borne = 0;
 
 	if (read_tail(m, &text) < 0)
 		return false;
-	return count(&text, "Kernel panic - not syncing") > (count(&text, "Oops: int3: 0000") ? BEARABLE_PANICS : 0);
+	for (size_t i = 0; i < ARRAY_SIZE(bearable); i++)
+		if (count(&text, bearable[i]))
+			borne = BEARABLE_PANICS;
+	return count(&text, "Kernel panic - not syncing") > borne;
 }

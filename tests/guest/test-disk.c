@@ -7,11 +7,13 @@
 #include "disk.h"
 #include "disk_grow.h"
 #include "disk_prepare.h"
+#include "disk_renew.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/number.h"
 #include "lib/path.h"
 #include "lib/proc.h"
+#include "lib/strv.h"
 #include "storage.h"
 #include "tar.h"
 
@@ -380,6 +382,93 @@ static void growth_that_was_interrupted_goes_on(void **state)
 	check_grown(disk, &l, 900 * MIB, image_hash(data));
 }
 
+static char *read_table(const char *disk)
+{
+	const char *dump[] = { "sfdisk", "--dump", disk, NULL };
+	cleanup_buf struct buf text = BUF_INIT;
+
+	assert_ok(proc_output(dump, &text, &err), &err);
+	return buf_steal(&text);
+}
+
+static char *swap_uuid(const char *disk, const struct disk_layout *l)
+{
+	cleanup_free char *swap = path_join(folder, "swap");
+
+	cut(disk, l->swap_start, l->swap_size, swap);
+	struct disk_facts f = look(swap);
+	assert_string_equal(f.label, DISK_SWAP_LABEL);
+	char *ret = xstrdup(f.uuid);
+	disk_facts_done(&f);
+	return ret;
+}
+
+// Every line is as it was, up to its identifier, which is another one. Returns how many lines had one.
+static int check_other_identifiers(const char *before, const char *after)
+{
+	cleanup_strv struct strv old = STRV_INIT, fresh = STRV_INIT;
+	int found = 0;
+
+	strv_split(&old, before, "\n");
+	strv_split(&fresh, after, "\n");
+	assert_int_equal(old.count, fresh.count);
+	for (size_t i = 0; i < old.count; i++) {
+		const char *id = strstr(old.items[i], "uuid=");
+
+		if (strncmp(old.items[i], "label-id: ", strlen("label-id: ")) == 0)
+			id = old.items[i] + strlen("label-id: ");
+		if (!id) {
+			assert_string_equal(old.items[i], fresh.items[i]);
+			continue;
+		}
+		assert_memory_equal(old.items[i], fresh.items[i], (size_t)(id - old.items[i]));
+		assert_string_not_equal(old.items[i], fresh.items[i]);
+		found++;
+	}
+	return found;
+}
+
+static void a_copy_of_a_disk_is_given_other_identifiers(void **state)
+{
+	struct disk_layout l;
+	cleanup_free char *disk = enlarged_disk(&l, 300 * MIB);
+	cleanup_free char *data = path_join(folder, "data");
+	cleanup_free char *start = path_join(folder, "start");
+	cleanup_free char *table = read_table(disk);
+	cleanup_free char *swap = swap_uuid(disk, &l);
+	cleanup_buf struct buf sector = BUF_INIT;
+	const char *verify[] = { "sfdisk", "--verify", disk, NULL };
+
+	(void)state;
+	cut(disk, l.data_start, l.data_size, data);
+	uint64_t hash = image_hash(data);
+
+	assert_ok(disk_renew_identifiers(disk, &err), &err);
+	run(verify);
+	cleanup_free char *table_after = read_table(disk);
+	cleanup_free char *swap_after = swap_uuid(disk, &l);
+
+	assert_int_equal(check_other_identifiers(table, table_after), 3); // of the table, of data, of swap
+	assert_string_not_equal(swap, swap_after);
+	cut(disk, l.data_start, l.data_size, data);
+	assert_int_equal(image_hash(data), hash);
+	cut(disk, 0, MIB, start);
+	assert_ok(file_read(start, MIB, &sector, &err), &err);
+	assert_memory_equal(sector.data, "\xcd\x18", 2); // the code that a BIOS starts is still there
+}
+
+static void a_disk_with_another_table_keeps_its_identifiers(void **state)
+{
+	cleanup_free char *disk = disk_image(folder, "disk", 100 * MIB, "", 0);
+
+	(void)state;
+	make_table(disk, "label: dos\nstart=2048, size=20480, type=83\n");
+	uint64_t hash = image_hash(disk);
+
+	assert_ok(disk_renew_identifiers(disk, &err), &err);
+	assert_int_equal(image_hash(disk), hash);
+}
+
 static void links_point_at_the_data_disk(void **state)
 {
 	struct guest g = { .root = folder };
@@ -427,6 +516,8 @@ int main(void)
 		with_folder(a_disk_that_was_enlarged_grows_and_no_data_is_touched),
 		with_folder(a_disk_that_was_enlarged_a_little_grows),
 		with_folder(growth_that_was_interrupted_goes_on),
+		with_folder(a_copy_of_a_disk_is_given_other_identifiers),
+		with_folder(a_disk_with_another_table_keeps_its_identifiers),
 		with_folder(links_point_at_the_data_disk),
 	};
 

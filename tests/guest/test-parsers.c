@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "home.h"
 #include "hostname.h"
+#include "lib/contract.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/path.h"
@@ -391,6 +392,8 @@ static void kernel_options_are_read(void **state)
 	assert_true(o.nodisk && o.debug && !o.rescue && !o.install);
 	options_parse("boot2docker.debug=maybe boot2docker.nodiskx nodisk boot2docker.", &o);
 	assert_false(o.nodisk || o.debug || o.rescue);
+	options_parse("quiet " CONTRACT_TEMPLATE, &o);
+	assert_true(o.template);
 	options_parse("boot2docker.install", &o);
 	assert_true(o.install);
 	assert_contains(buf_str(&log_text), "boot2docker.nodiskx is not known");
@@ -565,6 +568,26 @@ static void the_kernel_is_told_when_to_stop_thrashing(void **state)
 	assert_string_equal(ttl, "1000");
 }
 
+static void a_stall_is_a_reason_to_panic_until_the_boot_is_over(void **state)
+{
+	static const struct {
+		const char *cmdline, *after;
+	} rows[] = {
+		{ "quiet sysctl.kernel." CONTRACT_STALL_PANIC "=1", "0" },
+		{ "quiet", "1" }, // of the user's sysctl.conf
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		put("/proc/cmdline", rows[i].cmdline);
+		put("/proc/sys/kernel/" CONTRACT_STALL_PANIC, "1");
+		assert_ok(sysctl_end_boot(&guest, &err), &err);
+		cleanup_free char *value = guest_read(&guest, "/proc/sys/kernel/" CONTRACT_STALL_PANIC);
+
+		assert_string_equal(value, rows[i].after);
+	}
+}
+
 static void time_servers_come_from_the_profile_then_dhcp_then_the_pool(void **state)
 {
 	static const char *const env[] = { "ip=10.0.2.15", "subnet=255.255.255.0", "ntpsrv=10.0.2.7", NULL };
@@ -679,6 +702,7 @@ int main(void)
 		with_root(people_are_found_with_their_groups),
 		with_root(kernel_parameters_are_written),
 		with_root(the_kernel_is_told_when_to_stop_thrashing),
+		with_root(a_stall_is_a_reason_to_panic_until_the_boot_is_over),
 		with_root(time_servers_come_from_the_profile_then_dhcp_then_the_pool),
 		with_root(certificates_are_looked_at_again_when_a_name_or_a_file_changes),
 		with_root(large_logs_are_rotated_and_keep_their_file),

@@ -362,6 +362,7 @@ static void test_panics_of_the_console(void **state)
 	} cases[] = {
 		{ "hello\n", false },
 		{ "Oops: int3: 0000 [#1]\nKernel panic - not syncing: Fatal exception\nhello\n", false },
+		{ "rcu: INFO: rcu_sched detected stalls\nKernel panic - not syncing: RCU Stall\nhello\n", false },
 		{ "Kernel panic - not syncing: VFS: Unable to mount root fs\n", true },
 		{ "Oops: int3: 0000\nKernel panic - not syncing\nOops: int3: 0000\nKernel panic - not syncing\n"
 		  "Oops: int3: 0000\nKernel panic - not syncing\n",

@@ -214,6 +214,12 @@ def init_script(machine):
         'ssh', machine.name, 'docker version', check=False).returncode == 0)
 
 
+@story.test('a boot that stands still would begin anew; once the engine has answered nothing does')
+def stall(machine):
+    contains(machine.ssh('cat /proc/cmdline'), ' panic=1 sysctl.kernel.panic_on_rcu_stall=1', 'the kernel\'s command line')
+    equal(machine.ssh('cat /proc/sys/kernel/panic_on_rcu_stall'), '0\n', 'the parameter')
+
+
 @story.test('boot-timeline tells the boot as text and as JSON')
 def timeline(machine):
     text = machine.ssh('boot-timeline')

@@ -22,10 +22,15 @@ sudo cat /var/lib/boot2docker/ssh/ssh_host_*_key.pub | cut -d' ' -f2
 sudo cat /var/lib/docker/engine-id; echo
 docker info --format '{{.ID}}'
 sudo blkid $(grep -m1 ' ext4 ' /proc/mounts | cut -d' ' -f1)
+sudo blkid -s UUID $(grep -o '^/dev/vd[^ ]*' /proc/swaps)
+sudo sfdisk --dump /dev/vda | grep -oE '(uuid=|label-id: )[0-9A-F-]{36}'
+docker network inspect --format '{{.Id}}' host none
 cat /proc/sys/kernel/random/boot_id
 head -c 32 /dev/urandom | md5sum
 openssl rand -hex 32
 sudo sha256sum /var/lib/boot2docker/server.pem /var/lib/boot2docker/server-key.pem | cut -d' ' -f1
+docker network inspect --format '{{.Id}}' bridge
+cat /sys/class/net/docker0/address
 docker network create one
 docker create --name two busybox-local /bin/true
 docker inspect --format '{{.Name}}' $(docker create busybox-local /bin/true) $(docker create busybox-local /bin/true) | tr -d '\\n'; echo
@@ -124,7 +129,7 @@ def identities(store):
         if 1 < number < COUNT - 1:
             machine.command('rm', '-f', machine.name)
             store.machines.remove(machine)
-    assert len(seen) > 9 * COUNT, f'only {len(seen)} things were compared'
+    assert len(seen) > 18 * COUNT, f'only {len(seen)} things were compared'
 
 
 @story.test('a born machine has the right time, the share, its user\'s key alone, and an engine that wants its certificates')

@@ -6,6 +6,7 @@
 #include "initrd.h"
 #include "lib/alloc.h"
 #include "lib/buf.h"
+#include "lib/contract.h"
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/path.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-static const char PROVISION[] = "name=opt/boot2docker/provision.tar,file=";
+static const char PROVISION[] = "name=" CONTRACT_PROVISION ",file=";
 
 char *qemu_escaped(const char *value)
 {
@@ -102,13 +103,14 @@ static void add_firmware(const char *program, bool emulated, struct strv *argv)
 }
 
 // What keeps a processor from speculating has no meaning in an emulated one, and costs a seventh of the start there:
-// mitigations=off. Why it may panic there, see console.c. An emulated processor does not say that its time stamp counter is steady, so
-// the kernel would measure its second processor's delays, for 0.06 s: lpj.
+// mitigations=off. Why it may panic there, and should when a processor stands still, see console.c; the guest takes that wish back when it
+// has booted. An emulated processor does not say that its time stamp counter is steady, so the kernel would measure its second processor's
+// delays, for 0.06 s: lpj.
 static void add_emulated_options(struct buf *line)
 {
 	unsigned long loops = processor_loops_per_jiffy("/proc/cpuinfo");
 
-	buf_puts(line, " mitigations=off panic=1");
+	buf_puts(line, " mitigations=off panic=1 sysctl.kernel." CONTRACT_STALL_PANIC "=1");
 	if (loops)
 		buf_printf(line, " lpj=%lu", loops);
 }
@@ -133,7 +135,7 @@ static void add_kernel(const struct machine *m, const struct qemu_how *how, bool
 	if (emulated)
 		add_emulated_options(&line);
 	if (how->template)
-		buf_puts(&line, " boot2docker.template");
+		buf_puts(&line, " " CONTRACT_TEMPLATE);
 	strv_push(argv, buf_str(&line));
 }
 
