@@ -179,6 +179,35 @@ def damaged(store):
     store.machines.remove(machine)
 
 
+def boots_instead(store, name, change, reason):
+    """A machine whose QEMU's command line is changed by some lines of bash boots, and says why it is not born."""
+    wrapper = store.store / f'qemu-{name}'
+    wrapper.write_text('#!/bin/bash\nargs=("$@")\nfor i in "${!args[@]}"; do\n' + change +
+                       '\ndone\nexec qemu-system-x86_64 "${args[@]}"\n')
+    wrapper.chmod(0o755)
+    machine = store.add(name)
+    result = machine.create('--qemu-program', wrapper)
+    contains(result.stderr, f'machine "{name}" boots, because it cannot be born from a template: ', 'create')
+    contains(result.stderr, reason, 'the reason')
+    assert not machine.is_born(), 'it is born'
+    machine.engine_version()
+    equal([path.name for path in machine.folder.glob('disk*')], ['disk.qcow2'], 'disks')
+    equal(store.templates(), [], 'templates')
+    machine.command('rm', '-f', name)
+    store.machines.remove(machine)
+
+
+@story.test('a template whose kernel panics is given up, with a word, and the machine boots')
+def panicking(store):
+    boots_instead(store, 'panics', 'case "${args[i]}" in *boot2docker.template*) args[i]+=" rdinit=/none";; esac', 'its kernel panicked')
+
+
+@story.test('a machine that cannot make use of what it is given at its birth says so, and boots')
+def misborn(store):
+    boots_instead(store, 'misborn', 'case "$* ${args[i]}" in *" -incoming "*,file=*provision.tar) file=${args[i]#*,file=};'
+                  'head -c "$(stat -c %s "$file")" /dev/urandom >"$file.other"; mv "$file.other" "$file";; esac', 'provision.tar')
+
+
 @story.test('two that are made at once, and of which one makes the template')
 def at_once(store):
     two = [store.add('left'), store.add('right')]
