@@ -4,12 +4,14 @@
 import hashlib
 import http.server
 import io
+import os
 import shutil
+import subprocess
 import tarfile
 import threading
 
 from test_tools import Tree, contains, equal, expect
-from tap import Story, finish
+from tap import Story, finish, within
 
 story = Story()
 NAME = 'iptables_1.0.orig.tar.xz'
@@ -129,8 +131,8 @@ def build_fails(tree):
     equal(cached(tree), before, 'files in the cache')
 
 
-@story.test("build-engine takes the next suite's curl when the mirror lacks a tarball of this one's; iputils of upstream alone")
-def later_curl(tree):
+def mirror_of_engine(tree):
+    """A mirror that lacks some sources of the suite, and an apt that names them. Returns the tarballs that a build takes."""
     wanted = {'docker.io': 'main', 'containerd': 'main', 'openssh': 'main', 'curl_1.debian': 'gone', 'curl_2': 'main', 'libzstd': 'main',
               'iputils.debian': 'gone', 'iputils.orig': 'main'}
     hashes = {name: hashlib.sha256(name.encode()).hexdigest() for name in wanted}
@@ -146,13 +148,51 @@ def later_curl(tree):
         *source*libzstd) echo "{line['libzstd']}" ;;
         *source*curl) echo "{line['curl_1.debian']}" ;;
         esac''')
-    tree.stub('mmdebstrap', 'for word; do case $word in *copy-in*) eval "set -- ${word#*copy-in}"; ls "$2" >&2; exit 1;; esac; done')
     tree.write('distro/engine/iptables.source', f'pool/main/openssh.tar.xz {hashes["openssh"]}\n')
+    return sorted(f'{name}.tar.xz' for name, pool in wanted.items() if pool != 'gone')
+
+
+@story.test("build-engine takes the next suite's curl when the mirror lacks a tarball of this one's; iputils of upstream alone")
+def later_curl(tree):
+    tarballs = mirror_of_engine(tree)
+    tree.stub('mmdebstrap', 'for word; do case $word in *copy-in*) eval "set -- ${word#*copy-in}"; ls "$2" >&2; exit 1;; esac; done')
     status, printed = with_cache(tree, 'tools/build-engine', 'out', B2D_MIRROR=tree.mirror.url)
     equal(status, 1, 'exit status without a build')
     contains(printed, 'lacks sources of curl in trixie; those of forky are taken', 'output')
     log = (tree.top / 'cache/engine/build.log').read_text()
-    equal(log.split(), sorted(f'{name}.tar.xz' for name, pool in wanted.items() if pool != 'gone'), 'sources for the build')
+    equal(log.split(), tarballs, 'sources for the build')
+    (tree.stubs / 'apt-get').unlink()
+
+
+@story.test('a second build-engine waits for the first, and says so; one that is killed takes its build along')
+def one_at_a_time(tree):
+    mirror_of_engine(tree)
+    tree.stub('mmdebstrap', 'sleep 1000 & echo $! >>"$TMPDIR/building"; wait')
+    building = tree.top / 'building'
+    said = tree.top / 'said'
+    environment = dict(tree.environment, B2D_CACHE=str(tree.top / 'cache'), B2D_MIRROR=tree.mirror.url, TMPDIR=str(tree.top))
+
+    def start():
+        with said.open('w') as out:
+            return subprocess.Popen(['tools/build-engine', 'out'], cwd=tree.top, env=environment, stdout=out, stderr=out)
+
+    def pids(count):
+        found = building.read_text().split() if building.exists() else []
+        return found if len(found) == count else None
+    first = start()
+    sleeper, = within(30, 'the first build', lambda: pids(1))
+    second = start()
+    try:
+        within(30, 'the word of the second', lambda: 'another build is at work' in said.read_text())
+        first.terminate()
+        equal(first.wait(30), 143, 'exit status of the first')
+        within(10, 'the end of its build', lambda: not os.path.exists(f'/proc/{sleeper}/exe'))
+        within(30, 'the second build', lambda: pids(2))
+    finally:
+        second.terminate()
+        second.wait(30)
+    within(10, 'the end of all', lambda: not any(os.path.exists(f'/proc/{pid}/exe') for pid in pids(2)))
+    equal([path.name for path in tree.top.glob('tmp.*')], [], 'folders that are left')
     (tree.stubs / 'apt-get').unlink()
 
 
