@@ -6,13 +6,16 @@
 #include "disk_renew.h"
 #include "lib/alloc.h"
 #include "lib/file.h"
+#include "lib/log.h"
 #include "lib/path.h"
+#include "lib/strv.h"
 #include "network.h"
 #include "storage.h"
 #include "uuid.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -52,6 +55,24 @@ int identity_volume(struct guest *g, struct error *err)
 		       : 0;
 }
 
+// Swap partitions of the disk were written through the disk: what the kernel remembers of what they begin with is no longer so.
+static void forget_swap_headers(const struct guest *g, const char *disk)
+{
+	cleanup_free char *swaps = guest_read(g, "/proc/swaps");
+	cleanup_strv struct strv words = STRV_INIT;
+
+	strv_split(&words, swaps ? swaps : "", " \t\n");
+	for (size_t i = 0; i < words.count; i++) {
+		if (strncmp(words.items[i], disk, strlen(disk)) != 0)
+			continue;
+		cleanup_close int fd = open(words.items[i], O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0 || ioctl(fd, BLKFLSBUF) < 0)
+			log_warn("%s shows its former identifier until the next start: %s", words.items[i],
+				 strerror(errno));
+	}
+}
+
 int identity_disk(struct guest *g, struct error *err)
 {
 	cleanup_free char *name = guest_read(g, STORAGE_NOTE);
@@ -64,7 +85,10 @@ int identity_disk(struct guest *g, struct error *err)
 	cleanup_free char *disk = disk_of_partition(&(struct disk_facts){ .name = name, .partition = 1 });
 	cleanup_free char *path = xasprintf("%s/dev/%s", g->root, disk);
 
-	return disk_renew_identifiers(path, err);
+	int r = disk_renew_identifiers(path, err);
+	if (r == 0)
+		forget_swap_headers(g, path);
+	return r;
 }
 
 // The engine draws it when it makes the bridge, and does not keep it.
