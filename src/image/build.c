@@ -8,6 +8,7 @@
 #include "image/build.h"
 
 #include "image/apt.h"
+#include "image/cache_lock.h"
 #include "image/compose.h"
 #include "image/iso.h"
 #include "image/kernel.h"
@@ -22,7 +23,6 @@
 #include "image/users.h"
 #include "lib/alloc.h"
 #include "lib/file.h"
-#include "lib/lock.h"
 #include "lib/log.h"
 #include "lib/path.h"
 #include "lib/proc.h"
@@ -36,11 +36,11 @@
 #include <unistd.h>
 
 #define LAYER_MAX ((size_t)1 << 30)
-#define LOCK_WAIT_MS (15 * 60 * 1000)
 #define PACK_TIMEOUT_MS (20 * 60 * 1000)
 
 struct build {
 	const struct build_spec *spec;
+	int lock; // of the cache
 	struct manifest manifest;
 	struct apt_set set;
 	struct packages packages;
@@ -82,7 +82,8 @@ static int check_programs(const struct build_spec *spec, struct error *err)
 	return 0;
 }
 
-// The kernel that is built here joins the packages as if it had been fetched.
+// The kernel that is built here joins the packages as if it had been fetched. The cache's lock is held for apt's sake: others can build
+// images while the kernel compiles.
 static int build_kernel(struct build *b, struct error *err)
 {
 	cleanup_free char *config = path_join(b->manifest.directory, b->manifest.kernel_config);
@@ -94,7 +95,12 @@ static int build_kernel(struct build *b, struct error *err)
 	cleanup_kernel_plan struct kernel_plan plan = { .path = NULL };
 	int r = kernel_plan(&spec, &plan, err);
 
-	return r < 0 ? r : kernel_build(&spec, &plan, &b->set, err);
+	if (r < 0)
+		return r;
+	close(b->lock);
+	b->lock = -1;
+	r = kernel_build(&spec, &plan, &b->set, err);
+	return r < 0 ? r : cache_lock(b->spec->apt.cache, &b->lock, err);
 }
 
 // A pool that this suite does not have is no fault: another suite's programs ask for other libraries, and one that is asked for
@@ -538,18 +544,15 @@ static void build_done(struct build *b)
 	free(b->version);
 	free(b->layer_sizes);
 	free(b->work);
+	if (b->lock >= 0)
+		close(b->lock);
 }
 
 int build_run(const struct build_spec *spec, struct error *err)
 {
-	cleanup_free char *lock_path = path_join(spec->apt.cache, "lock");
-	cleanup_close int lock = -1;
-	struct build b = { .spec = spec, .root = tree_new(), .initrd = tree_new() };
-	int r;
+	struct build b = { .spec = spec, .lock = -1, .root = tree_new(), .initrd = tree_new() };
+	int r = cache_lock(spec->apt.cache, &b.lock, err);
 
-	r = file_mkdirs(spec->apt.cache, 0755, err);
-	if (r == 0)
-		r = lock_take(lock_path, LOCK_WAIT_MS, &lock, err);
 	if (r == 0)
 		r = run_stages(&b, err);
 	if (r == 0 && !spec->quiet)

@@ -8,13 +8,13 @@
 #include "image/extension.h"
 
 #include "image/apt.h"
+#include "image/cache_lock.h"
 #include "image/compose.h"
 #include "image/fetch_options.h"
 #include "image/layer.h"
 #include "image/libraries.h"
 #include "lib/alloc.h"
 #include "lib/file.h"
-#include "lib/lock.h"
 #include "lib/log.h"
 #include "lib/number.h"
 #include "lib/path.h"
@@ -23,7 +23,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LOCK_WAIT_MS (15 * 60 * 1000)
 #define C_LIBRARY "libc6"
 
 struct options {
@@ -196,7 +195,6 @@ static int make(const struct options *o, const struct strv *names, int64_t epoch
 
 static int run(struct options *o, const struct strv *names, struct error *err)
 {
-	cleanup_free char *lock_path = NULL;
 	cleanup_close int lock = -1;
 	int64_t epoch;
 	int r;
@@ -210,11 +208,8 @@ static int run(struct options *o, const struct strv *names, struct error *err)
 		r = fetch_options_resolve(&o->fetch, err);
 	if (r < 0)
 		return r;
-	lock_path = path_join(o->fetch.cache, "lock");
 	unsetenv("SOURCE_DATE_EPOCH"); // from here on it is an argument; mksquashfs refuses to be told in two ways
-	r = file_mkdirs(o->fetch.cache, 0755, err);
-	if (r == 0)
-		r = lock_take(lock_path, LOCK_WAIT_MS, &lock, err);
+	r = cache_lock(o->fetch.cache, &lock, err);
 	return r < 0 ? r : make(o, names, epoch, err);
 }
 

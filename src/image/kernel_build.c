@@ -13,6 +13,7 @@
 #include "image/kernel_build.h"
 
 #include "image/archives.h"
+#include "image/cache_lock.h"
 #include "image/deb.h"
 #include "image/kernel_config.h"
 #include "image/kernel_package.h"
@@ -21,7 +22,6 @@
 #include "lib/clock.h"
 #include "lib/digest.h"
 #include "lib/file.h"
-#include "lib/lock.h"
 #include "lib/log.h"
 #include "lib/path.h"
 #include "lib/proc.h"
@@ -40,7 +40,6 @@
 #define CONFIG_MAX (4 << 20)
 #define LOG_MAX ((size_t)64 << 20)
 #define BUILD_TIMEOUT_MS (4 * 60 * 60 * 1000)
-#define LOCK_WAIT_MS (60 * 60 * 1000)
 
 struct build {
 	const struct kernel_build_spec *spec;
@@ -481,13 +480,9 @@ int kernel_build(const struct kernel_build_spec *spec, const struct kernel_plan 
 		 struct error *err)
 {
 	cleanup_free char *folder = xasprintf("%s/kernels", spec->apt->cache);
-	cleanup_free char *lock_path = path_join(folder, "lock");
 	cleanup_close int lock = -1;
-	int r;
+	int r = cache_lock(folder, &lock, err);
 
-	r = file_mkdirs(folder, 0755, err);
-	if (r == 0)
-		r = lock_take(lock_path, LOCK_WAIT_MS, &lock, err);
 	if (r == 0 && !file_exists(plan->path))
 		r = build_new(spec, plan, err);
 	return r < 0 ? r : add_to_set(plan, set, err);

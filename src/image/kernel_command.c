@@ -3,16 +3,14 @@
 
 #include "image/kernel_command.h"
 
+#include "image/cache_lock.h"
 #include "image/fetch_options.h"
 #include "image/kernel_build.h"
 #include "lib/alloc.h"
 #include "lib/file.h"
-#include "lib/lock.h"
 #include "lib/path.h"
 
 #include <string.h>
-
-#define LOCK_WAIT_MS (15 * 60 * 1000)
 
 struct options {
 	struct fetch_options fetch;
@@ -48,12 +46,9 @@ static void print_help(void)
 // The cache's lock is held for apt's sake only: others can build images while the kernel compiles.
 static int make_plan(const struct kernel_build_spec *spec, struct kernel_plan *ret, struct error *err)
 {
-	cleanup_free char *lock_path = path_join(spec->apt->cache, "lock");
 	cleanup_close int lock = -1;
-	int r = file_mkdirs(spec->apt->cache, 0755, err);
+	int r = cache_lock(spec->apt->cache, &lock, err);
 
-	if (r == 0)
-		r = lock_take(lock_path, LOCK_WAIT_MS, &lock, err);
 	return r < 0 ? r : kernel_plan(spec, ret, err);
 }
 

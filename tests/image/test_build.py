@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Builds small images with b2d-image from a repository that the test makes, and gives it what it must refuse."""
+import fcntl
 import hashlib
 import json
 import lzma
@@ -9,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 from repository import GRUB_CORE, GRUB_MENU, RELEASE, Repository, fill, grub_files, run
@@ -411,6 +413,17 @@ def full_disk(world):
     equal(result.returncode, 1, f'exit status ({result.stderr})')
     contains(result.stderr, 'No space left on device', 'the complaint')
     assert result.stderr.splitlines()[-1].startswith('b2d-image: '), f'left behind: {result.stderr.splitlines()[-1]}'
+
+
+@story.test('a build waits for another one with the same cache, and says so')
+def one_at_a_time(world):
+    whole = world.results()
+    lock = open(world.cache / 'lock', 'w', encoding='ascii')
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    threading.Timer(2, lock.close).start()
+    result = world.build()
+    contains(result.stdout + result.stderr, f'Waiting for another build, which holds {world.cache}/lock', 'output')
+    equal(world.results(), whole, 'results')
 
 
 @story.test('the command line adds packages, files and extensions to a profile')
