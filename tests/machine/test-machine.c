@@ -2,6 +2,7 @@
 // The host command's parts that need no machine: names, order, profile, disk magic, tables, accelerator, engine's answer.
 #include "../unit/test.h"
 
+#include "lib/contract.h"
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/path.h"
@@ -383,6 +384,30 @@ static void test_panics_of_the_console(void **state)
 	assert_ok(file_remove_tree(dir, &err), &err);
 }
 
+static void test_what_a_guest_has_said(void **state)
+{
+	static const char start[] = "a kernel\0's zero\nThis machine is born\n";
+	cleanup_free char *dir = test_folder();
+	struct context ctx = { .program = "boot2docker", .storage_path = dir };
+	cleanup_machine struct machine *m = machine_new(&ctx, "m");
+	cleanup_buf struct buf console = BUF_INIT;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_ok(file_mkdirs(m->dir, 0700, &err), &err);
+	cleanup_free char *path = machine_path(m, "console.log");
+	assert_false(qemu_has_said(m, CONTRACT_BORN)); // nothing at all
+	buf_add(&console, start, sizeof(start) - 1);
+	assert_ok(file_replace(path, console.data, console.len, 0600, &err), &err);
+	assert_true(qemu_has_said(m, CONTRACT_BORN));
+	assert_false(qemu_has_said(m, CONTRACT_NOT_BORN));
+	while (console.len < 9 << 20)
+		buf_puts(&console, "and it has talked without end since then\n");
+	assert_ok(file_replace(path, console.data, console.len, 0600, &err), &err);
+	assert_true(qemu_has_said(m, CONTRACT_BORN));
+	assert_ok(file_remove_tree(dir, &err), &err);
+}
+
 // What the child of an owner sees of itself and of a file of ours: 0 when it is all the guest's user docker's.
 static int enter_and_look(const char *dir)
 {
@@ -439,6 +464,7 @@ int main(void)
 		cmocka_unit_test(test_free_ports),
 		cmocka_unit_test(test_unknown_shells_are_taken_as_sh),
 		cmocka_unit_test(test_panics_of_the_console),
+		cmocka_unit_test(test_what_a_guest_has_said),
 		cmocka_unit_test(test_qemu_command_line),
 		cmocka_unit_test(test_virtiofsd_command_line),
 		cmocka_unit_test(test_a_saved_machine_has_its_ports_and_no_virtiofs),

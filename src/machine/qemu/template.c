@@ -21,6 +21,7 @@
 #include "lib/pki.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -80,12 +81,25 @@ static int make_archive(const struct machine *t, const char *path, struct error 
 	return r < 0 ? r : file_replace(path, archive.data, archive.len, 0600, err);
 }
 
+// What the guest wrote first: a guest that waits for its birth, or is born, says so long before it has written so much.
+static void read_console(const struct machine *m, struct buf *ret)
+{
+	cleanup_free char *path = qemu_console_path(m);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char part[65536];
+	ssize_t n;
+
+	while (fd >= 0 && ret->len < CONSOLE_MAX && (n = read(fd, part, sizeof(part))) > 0)
+		buf_add(ret, part, (size_t)n);
+}
+
 // What follows `start` on its line, or NULL. The caller frees.
 static char *find_line(const struct machine *m, const char *start)
 {
-	cleanup_free char *path = qemu_console_path(m);
 	cleanup_buf struct buf text = BUF_INIT;
-	const char *at = file_read(path, CONSOLE_MAX, &text, NULL) == 0 ? strstr(buf_str(&text), start) : NULL;
+
+	read_console(m, &text);
+	const char *at = memmem(buf_str(&text), text.len, start, strlen(start)); // there may be zeros among it
 
 	return at ? xasprintf("%.*s", (int)strcspn(at + strlen(start), "\r\n"), at + strlen(start)) : NULL;
 }
