@@ -96,9 +96,9 @@ class Qemu:
 
     def start(self, *boot):
         """Starts it with what it boots from; the console is read into `log` from now on."""
-        # Sockets have short names: the process runs inside the folder.
+        # Sockets have short names: the process runs inside the folder. Why without cx16: doc/kernel.md.
         self.process = subprocess.Popen(
-            ['qemu-system-x86_64', '-accel', 'tcg', '-M', self.machine, '-cpu', 'max', '-smp', '2', '-m', str(self.memory),
+            ['qemu-system-x86_64', '-accel', 'tcg', '-M', self.machine, '-cpu', 'max,-cx16', '-smp', '2', '-m', str(self.memory),
              '-display', 'none', '-nodefaults', '-vga', 'std', '-no-reboot',
              '-chardev', 'socket,id=console,path=console,server=on,wait=off', '-qmp', 'unix:monitor,server=on,wait=off',
              *(['-serial', 'chardev:console'] if self.has_serial else []), *self._card(), *self.disks, *boot],
