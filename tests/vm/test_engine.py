@@ -4,6 +4,7 @@
 compose, storage drivers, a file server, a terminal."""
 import io
 import os
+import re
 import shutil
 import tarfile
 import time
@@ -71,6 +72,15 @@ def boots(qemu):
 
 
 kernel.add_tests(story)
+
+
+if not kernel.debian_kernel():  # the release, whose engine is built from source
+    @story.test('the engine\'s program begins with few objects, and collects none of them as garbage before main')
+    def lean_start(qemu):
+        said = qemu.ssh('GODEBUG=inittrace=1,gctrace=1 docker -v 2>&1').stdout
+        allocated = sum(int(count) for count in re.findall(r'^init .* (\d+) bytes', said, re.MULTILINE))
+        assert 0 < allocated < 4_000_000, f'its packages allocate {allocated} bytes; see late-address-pools.patch, late-regexps.patch'
+        equal(re.findall(r'^gc .*', said, re.MULTILINE), [], 'collections; see first-collection.patch')
 
 
 @story.test('the tools and the terminals that people use are there')
