@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from figures import Figure, comparison, write
+from figures import Figure, comparison, listing, write
 from host import host as this_host
 from machines import Debian, Ours
 from payload import Image, tools_tar
@@ -30,7 +30,8 @@ from tap import within
 
 NAMES = {'debian': 'stock Debian', 'boot2docker': 'Boot2Docker'}
 NETWORK = '10.0.2.0/24'  # the registry's, as the machines see it
-IMAGE, BIG_MB, GETS, PATIENCE_S, AT_ONCE = 'bench', 64, 50, 600, 10
+IMAGE, BIG_MB, GETS, PATIENCE_S, AT_ONCE, FEWEST = 'bench', 64, 50, 600, 10, 20
+RUN_D = ('`docker run -d`', 's')
 DOCKERFILE = f"""FROM {IMAGE}
 COPY data /data
 RUN mkdir -p /srv/a/b/c && cp /bin/busybox /srv/a
@@ -39,7 +40,7 @@ RUN rm -r /srv/a && touch /srv/done
 CMD ["/bin/sh"]
 """
 FIO = {'written in turn, blocks of 1 MiB': ('write', '1M', 8, 'bw_bytes', '--end_fsync=1'),
-       'read in turn, blocks of 1 MiB': ('read', '1M', 8, 'bw_bytes'),
+       'read in turn, blocks of 1 MiB': ('read', '1M', 8, 'bw_bytes', '--time_based', '--runtime=5'),
        'reads of 4 KiB at random, 8 at a time': ('randread', '4k', 8, 'iops', '--time_based', '--runtime=5'),
        'writes of 4 KiB at random, each synchronised': ('randwrite', '4k', 1, 'iops', '--fdatasync=1', '--time_based', '--runtime=5')}
 
@@ -123,7 +124,7 @@ def runs(host, _registry):
     foreground = [host.seconds('run', '--rm', IMAGE, '/bin/true') for _ in range(3)]
     background = [host.seconds('run', '-d', '--name', f'r{n}', IMAGE, 'sleep', '1000') for n in range(3)]
     host.docker('rm', '-f', *(f'r{n}' for n in range(3)))
-    return {('`docker run --rm` of busybox', 's'): foreground, ('`docker run -d`', 's'): background}
+    return {('`docker run --rm` of busybox', 's'): foreground, RUN_D: background}
 
 
 def disk(host, _registry):
@@ -176,23 +177,27 @@ def ports(host, _registry):
     return {('a GET from a published port, on a new connection', 'ms'): latency, ('read from a published port', 'MB/s'): rates}
 
 
-def many(host, count):
-    """That many containers, one after another, all of which stay: each one's time, and what all of them take of the processor and of
-    the guest's memory."""
-    before, processor, start = host.memory(), process_seconds(host.pid), time.monotonic()
-    each = [host.seconds('run', '-d', '--network', 'none', IMAGE, 'sleep', '10000') for _ in range(count)]
-    total, processor = time.monotonic() - start, process_seconds(host.pid) - processor
-    expect(len(host.docker('ps', '-q').split()), count, 'containers that run')
-    memory = host.memory() - before
-    return {(f'one of {count} by `docker run -d --network none`', 's'): each, (f'all {count} of them', 's'): [total],
-            (f'processor time of QEMU for the {count}', 's'): [processor], (f'memory in use more with the {count}', 'MiB'): [memory]}
+def many(host, counts):
+    """Containers, one after another, all of which stay: for each of these counts, what it takes to have that many. Each one's time, and
+    what all of them take of the processor and of the guest's memory."""
+    found, each, processor, before = {}, [], 0, host.memory()
+    for count in counts:
+        processor -= process_seconds(host.pid)
+        while len(each) < count:
+            each.append(host.seconds('run', '-d', '--network', 'none', IMAGE, 'sleep', '10000'))
+        processor += process_seconds(host.pid)
+        expect(len(host.docker('ps', '-q').split()), count, 'containers that run')
+        found |= {(f'one of {count} by `docker run -d --network none`', 's'): each[:], (f'all {count} of them', 's'): [sum(each)],
+                  (f'processor time of QEMU for the {count}', 's'): [processor],
+                  (f'memory in use more with the {count}', 'MiB'): [host.memory() - before]}
+    return found
 
 
 class Figures:
-    """What was measured, with whether others used the host meanwhile, and what could not be."""
+    """What was measured, with whether others used the host meanwhile; what failed; and what was left out, and why."""
 
     def __init__(self, options, pids):
-        self.options, self.pids, self.found, self.failures = options, pids, {}, []
+        self.options, self.pids, self.found, self.failures, self.remarks = options, pids, {}, [], []
 
     def used(self):
         """Seconds of processor time of both machines, of the registry, of this process and of the clients that it ran."""
@@ -237,11 +242,18 @@ class Figures:
 
     def finish(self, name, markdown):
         """Writes and prints all; fails when a part of it did."""
-        text = '\n\n'.join([markdown, *self.failures])
+        text = '\n\n'.join([markdown, *self.remarks, *self.failures])
         self.options.output.mkdir(parents=True, exist_ok=True)
         write(self.options.output, name, self.list(), text, this_host())
         print((self.options.output / f'{name}.md').read_text())
         return 1 if self.failures else 0
+
+
+def in_time(found, options):
+    """How many containers both machines are given: the slower one's have to be started in --seconds."""
+    figure = found.found.get(RUN_D)
+    slower = max(map(figure.median, figure.values)) if figure else 1
+    return max(FEWEST, min(options.containers, int(options.seconds / slower)))
 
 
 def measure_all(found, hosts, registry, options):
@@ -253,10 +265,13 @@ def measure_all(found, hosts, registry, options):
         for part in (loads, pulls, builds, runs, disk, ports):
             for host in hosts:
                 found.take(host, part, registry)
-    say(f'{options.containers} containers')
+    both = in_time(found, options)
     for host in hosts:
-        found.take(host, many, options.containers)
-        found.attempt('ending its containers', host.name, host.remove_containers)
+        counts = sorted({both, options.containers if host.name == Ours.name else both})
+        say(f'{counts[-1]} containers')
+        found.take(host, many, counts)
+        found.pids.remove(host.pid)
+        host.machine.power_off()
 
 
 def main():
@@ -265,7 +280,8 @@ def main():
     parse.add_argument('--image', type=Path, required=True)
     parse.add_argument('--output', type=Path, required=True, help='folder for containers.csv, .md and charts')
     parse.add_argument('--runs', type=int, default=2)
-    parse.add_argument('--containers', type=int, default=100)
+    parse.add_argument('--containers', type=int, default=100, help='containers that stay in ours, and in both when the other is as quick')
+    parse.add_argument('--seconds', type=float, default=180, help='how long the slower one may take for those that both are given')
     parse.add_argument('--max-busy', type=float, default=0.5, help='processors that others may use')
     parse.add_argument('--patience', type=float, default=60, help='seconds to wait for quiet before going on anyway')
     options = parse.parse_args()
@@ -283,7 +299,9 @@ def main():
     hosts = [Host(debian, debian.start_on(folder / 'debian.qcow2'), folder), Host(ours, own, folder)]
     found = Figures(options, [host.pid for host in hosts] + [registry.process.pid])
     measure_all(found, hosts, registry, options)
-    return found.finish('containers', comparison(found.list(), 'boot2docker', 'debian', NAMES) + f'\n\n{about}')
+    figures = found.list()
+    return found.finish('containers', f"{comparison(figures, 'boot2docker', 'debian', NAMES)}\n\n{listing(figures, 'boot2docker', 'debian')}"
+                                      f'\n\n{about}')
 
 
 if __name__ == '__main__':

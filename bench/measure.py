@@ -9,11 +9,7 @@ others used more on average is done again, at most --again times in all.
 """
 import argparse
 import json
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -22,28 +18,9 @@ from host import host
 from machines import Debian, Ours
 from quiet import busy_seconds, process_seconds, wait_for_quiet
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tests' / 'vm'))
-from machine import busybox_tar
-
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
-
-
-def docker_runs(environment, count):
-    """Seconds of `docker run --rm` of busybox's true, after one that is not counted; none without a docker client."""
-    if not shutil.which('docker'):
-        return []
-    with tempfile.TemporaryDirectory() as folder:
-        environment = dict(os.environ, **environment, DOCKER_CONFIG=folder)
-        subprocess.run(['docker', 'import', '-', 'bench'], input=busybox_tar(), env=environment, check=True,
-                       stdout=subprocess.DEVNULL)
-        times = []
-        for _ in range(count + 1):
-            start = time.monotonic()
-            subprocess.run(['docker', 'run', '--rm', 'bench', '/bin/true'], env=environment, check=True)
-            times.append(time.monotonic() - start)
-    return times[1:]
 
 
 def measure(machine, options):
@@ -56,7 +33,6 @@ def measure(machine, options):
     result = {'ready_s': seconds, 'qemu_cpu_s': own, 'others_before': before, 'others_during': round(others, 2)}
     try:
         result |= machine.details()
-        result['docker_run_s'] = docker_runs(machine.docker(), options.docker_runs)
     finally:
         machine.stop()
     say(f'  {machine.name}: {seconds:.2f} s to the first answer; others used {others:.2f} processors')
@@ -79,12 +55,12 @@ def measure_all(machines, options):
 
 
 def values(results, key):
-    """All that the boots of one machine measured of one thing."""
-    return [value for result in results for value in (result[key] if isinstance(result[key], list) else [result[key]])]
+    """What each boot of one machine measured of one thing."""
+    return [result[key] for result in results]
 
 
 BOTH = (('start to the engine\'s first answer', 'ready_s', 's', 2), ('processor time of QEMU until then', 'qemu_cpu_s', 's', 2),
-        ('memory in use, idle', 'memory_mib', 'MiB', 0), ('`docker run --rm` of busybox', 'docker_run_s', 's', 2))
+        ('memory in use, idle', 'memory_mib', 'MiB', 0))
 PARTS = (('kernel', 'kernel_s'), ('ours: from PID 1 until dockerd is started', 'ours_s'), ('containerd and dockerd', 'engine_s'))
 
 
@@ -101,8 +77,6 @@ def figures_of(report, max_busy):
     around = [result['ready_s'] - result['guest_s'] for result in ours]
     found.append(Figure('QEMU, firmware, and the way to the host', 's', {'boot2docker': around}, busy))
     found += [Figure(name, 's', {'boot2docker': values(ours, key)}, busy) for name, key in PARTS]
-    found += [Figure(f'`boot2docker {verb}`', 'ms', {'boot2docker': times}, digits=1)
-              for verb, times in report['command_ms'].items()]
     found += [Figure(f'size of {name}', 'MB', {'boot2docker': [size / 1e6]}, digits=1)
               for name, size in sizes['boot2docker'].items()]
     return [*found, Figure('a first `create`, with its disk and keys', 's', {'boot2docker': [report['create_s']]}, busy, 1)]
@@ -115,7 +89,6 @@ def main():
     parse.add_argument('--image', type=Path, required=True)
     parse.add_argument('--output', type=Path, required=True, help='folder for results.json, .csv, .md and charts')
     parse.add_argument('--runs', type=int, default=3)
-    parse.add_argument('--docker-runs', type=int, default=3, help='docker run --rm per boot')
     parse.add_argument('--max-busy', type=float, default=0.5, help='processors that others may use')
     parse.add_argument('--patience', type=float, default=180, help='seconds to wait for quiet before going on anyway')
     parse.add_argument('--again', type=int, default=3, help='boots to repeat because others were busy')
@@ -123,11 +96,7 @@ def main():
 
     ours, debian = Ours(options.image), Debian(options.debian)
     results = measure_all((debian, ours), options)
-    ours.start()
-    commands = ours.command_times()
-    ours.stop()
-    report = results | {'sizes': {'debian': debian.sizes, 'boot2docker': ours.sizes}, 'command_ms': commands,
-                        'create_s': ours.create_seconds, 'host': host()}
+    report = results | {'sizes': {'debian': debian.sizes, 'boot2docker': ours.sizes}, 'create_s': ours.create_seconds, 'host': host()}
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / 'results.json').write_text(json.dumps(report, indent=1) + '\n')
     figures = figures_of(report, options.max_busy)
