@@ -251,7 +251,7 @@ class Figures:
 
 def in_time(found, options):
     """How many containers both machines are given: the slower one's have to be started in --seconds."""
-    figure = found.found.get(RUN_D)
+    figure = found.found.get(RUN_D[0])
     slower = max(map(figure.median, figure.values)) if figure else 1
     return max(FEWEST, min(options.containers, int(options.seconds / slower)))
 
@@ -281,7 +281,7 @@ def main():
     parse.add_argument('--output', type=Path, required=True, help='folder for containers.csv, .md and charts')
     parse.add_argument('--runs', type=int, default=2)
     parse.add_argument('--containers', type=int, default=100, help='containers that stay in ours, and in both when the other is as quick')
-    parse.add_argument('--seconds', type=float, default=180, help='how long the slower one may take for those that both are given')
+    parse.add_argument('--seconds', type=float, default=120, help='how long the slower one may take for those that both are given')
     parse.add_argument('--max-busy', type=float, default=0.5, help='processors that others may use')
     parse.add_argument('--patience', type=float, default=60, help='seconds to wait for quiet before going on anyway')
     options = parse.parse_args()
@@ -300,8 +300,8 @@ def main():
     found = Figures(options, [host.pid for host in hosts] + [registry.process.pid])
     measure_all(found, hosts, registry, options)
     figures = found.list()
-    return found.finish('containers', f"{comparison(figures, 'boot2docker', 'debian', NAMES)}\n\n{listing(figures, 'boot2docker', 'debian')}"
-                                      f'\n\n{about}')
+    tables = (comparison(figures, 'boot2docker', 'debian', NAMES), listing(figures, 'boot2docker', 'debian'))
+    return found.finish('containers', '\n\n'.join([*filter(None, tables), about]))
 
 
 if __name__ == '__main__':

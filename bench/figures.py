@@ -64,9 +64,9 @@ def comparison(figures, system, base, names):
 
 
 def listing(figures, system, base=None):
-    """Markdown: the figures that the one system has and the other has not."""
+    """Markdown: the figures that the one system has and the other has not; nothing when there are none."""
     alone = [figure for figure in figures if figure.values.get(system) and not figure.values.get(base)]
-    return '\n'.join(['| | |', '|---|---|'] + [f'| {f.name} | {f.cell(system)} |' for f in alone])
+    return '\n'.join(['| | |', '|---|---|'] + [f'| {f.name} | {f.cell(system)} |' for f in alone]) if alone else ''
 
 
 def side_by_side(figures, systems):

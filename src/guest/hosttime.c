@@ -97,11 +97,12 @@ bool hosttime_take(const struct guest *g)
 	return true;
 }
 
-int hosttime_tick(struct hosttime *h, const struct guest *g)
+int hosttime_tick(struct hosttime *h, const struct guest *g, bool *ret_missed)
 {
 	int64_t now = clock_ms(), missed;
 	struct hosttime_reading reading;
 
+	*ret_missed = false;
 	if (h->due_ms > now)
 		return (int)(h->due_ms - now);
 	if (!read_rtc(g, &reading)) {
@@ -109,7 +110,8 @@ int hosttime_tick(struct hosttime *h, const struct guest *g)
 		return PAUSE_ABSENT_MS;
 	}
 	missed = hosttime_add(h, &reading);
-	if (missed > 0)
+	*ret_missed = missed > 0;
+	if (*ret_missed)
 		set_forward(missed, reading.rtc_s);
 	h->due_ms = now + PAUSE_MS;
 	return PAUSE_MS;

@@ -33,5 +33,6 @@ int64_t hosttime_add(struct hosttime *h, const struct hosttime_reading *r);
 
 // Sets the clock to what the RTC shows, which is right to half a second; false: it cannot be read.
 bool hosttime_take(const struct guest *g);
-// Reads the RTC when it is time to, and sets the clock when time was missed. Returns the milliseconds until the next reading.
-int hosttime_tick(struct hosttime *h, const struct guest *g);
+// Reads the RTC when it is time to, and sets the clock when time was missed, which *ret_missed then says. Returns the milliseconds until
+// the next reading.
+int hosttime_tick(struct hosttime *h, const struct guest *g, bool *ret_missed);

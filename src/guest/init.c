@@ -11,6 +11,7 @@
 
 #include "bootlog.h"
 #include "child.h"
+#include "connections.h"
 #include "control.h"
 #include "hosttime.h"
 #include "lib/alloc.h"
@@ -119,10 +120,13 @@ static void reap(struct init *in)
 // One turn of the loop, at most timeout_ms long.
 static void turn(struct init *in, int64_t timeout_ms)
 {
+	bool missed_time;
 	const int64_t waits[] = { steps_tick(&in->steps), services_tick(&in->services),
-				  hosttime_tick(&in->hosttime, in->guest), timeout_ms };
+				  hosttime_tick(&in->hosttime, in->guest, &missed_time), timeout_ms };
 	int64_t wait = -1;
 
+	if (missed_time)
+		connections_check(in->guest);
 	for (size_t i = 0; i < ARRAY_SIZE(waits); i++)
 		if (waits[i] >= 0 && (wait < 0 || waits[i] < wait))
 			wait = waits[i];

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / 'bench'), str(TOP / 'tests' / 'vm')]
-from containers import Figures, expect
+from containers import FEWEST, RUN_D, Figures, expect, in_time, many
 from figures import Figure, comparison, listing, side_by_side, write
 from payload import parts_of, small_files
 from tap import Story, contains, equal, finish
@@ -85,6 +85,38 @@ def failure(folder):
     contains((folder / 'out' / 'f.md').read_text(), 'a table\n\nours: pulls failed: layers: 3 instead of 4\n', 'Markdown')
     equal([(figure.name, figure.values) for figure in found.list()], [('run', {'ours': [1, 2]}), ('rate', {'ours': [7]})], 'figures')
     contains((folder / 'out' / 'f.csv').read_text(), '\nrun,s,ours,2,2,', 'CSV')
+
+
+@story.test('both machines are given as many containers as the slower one starts in time')
+def in_time_(_):
+    options = SimpleNamespace(containers=100, seconds=180)
+    for slower, count in ((None, 100), (1, 100), (6, 30), (100, FEWEST)):
+        found = Figures(options, [])
+        if slower:
+            found.add('ours', {RUN_D: [0.5]}, False)
+            found.add('debian', {RUN_D: [slower, slower]}, False)
+        equal(in_time(found, options), count, f'containers of {slower} s')
+
+
+@story.test('what it takes to have some containers is told of each number that is asked for')
+def counted(_):
+    class Host:
+        pid, started = os.getpid(), 0
+
+        def seconds(self, *_):
+            self.started += 1
+            return self.started
+
+        def docker(self, *_):
+            return 'id\n' * self.started
+
+        def memory(self):
+            return 100 + self.started
+
+    found = many(Host(), (2, 3))
+    equal([found[f'one of {n} by `docker run -d --network none`', 's'] for n in (2, 3)], [[1, 2], [1, 2, 3]], 'each')
+    equal([found[f'all {n} of them', 's'] for n in (2, 3)], [[3], [6]], 'all')
+    equal([found[f'memory in use more with the {n}', 'MiB'] for n in (2, 3)], [[2], [3]], 'memory')
 
 
 @story.test('each value is a line of the CSV, each figure an SVG, with the host in all of them; what was there before goes')

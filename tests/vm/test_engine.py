@@ -83,6 +83,30 @@ if not kernel.debian_kernel():  # the release, whose engine is built from source
         equal(re.findall(r'^gc .*', said, re.MULTILINE), [], 'collections; see first-collection.patch')
 
 
+    @story.test('at a boot the engine does not ask crun and iptables what nobody wants to know yet')
+    def few_questions(qemu):
+        # As at a boot: without rules of an engine before. Stand-ins note how the programs are called; the engine names crun by its path.
+        qemu.ssh('sudo /etc/init.d/docker stop && sudo sh -es', input="""
+            for tool in iptables ip6tables; do
+                for table in filter nat; do $tool -t $table -F; $tool -t $table -X; done
+                printf '#!/bin/sh\\necho "$0 $*" >>/run/asked\\nexec /usr/sbin/%s "$@"\\n' $tool >/usr/local/sbin/$tool
+            done
+            mv /usr/bin/crun /usr/bin/crun.own
+            printf '#!/bin/sh\\necho "$0 $*" >>/run/asked\\nexec /usr/bin/crun.own "$@"\\n' >/usr/bin/crun
+            chmod 755 /usr/local/sbin/iptables /usr/local/sbin/ip6tables /usr/bin/crun
+            /etc/init.d/docker start""", timeout=180)
+        try:
+            qemu.wait_engine(120)
+            asked = qemu.ssh('cat /run/asked').stdout.splitlines()
+            note(f'{len(asked)} programs')
+            equal([line for line in asked if re.search(r' -X DOCKER|crun features', line)], [], 'what it asks at its start')
+            assert any('-N DOCKER' in line for line in asked), f'it did not make its chains: {asked}'
+            contains(qemu.ssh('docker info --format "{{json .Runtimes}}"').stdout, 'potentiallyUnsafeConfigAnnotations', 'docker info')
+            contains(qemu.ssh('cat /run/asked').stdout, 'crun features', 'what it asks then')
+        finally:
+            qemu.ssh('sudo mv /usr/bin/crun.own /usr/bin/crun && sudo rm /usr/local/sbin/iptables /usr/local/sbin/ip6tables')
+
+
 @story.test('the tools and the terminals that people use are there')
 def tools(qemu):
     equal(qemu.ssh(f'for tool in {TOOLS}; do which $tool >/dev/null || echo $tool; done').stdout, '', 'tools that are missing')

@@ -125,6 +125,16 @@ def can_bind(kind, port):
         return True
 
 
+@story.test('a container waits on a connection to the host', vital=True)
+def waiter(machine):
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        listener.settimeout(20)
+        port = str(listener.getsockname()[1])
+        machine.waiter = machine.docker('run', '-d', '-i', 'busybox-local', '/bin/busybox', 'nc', '10.0.2.2', port).strip()
+        machine.peer, _ = listener.accept()
+    machine.peer.settimeout(20)
+
+
 @story.test('a container that holds a share keeps the machine from being saved, and is named; the share stays')
 def holder(machine):
     contains(machine.check_held(machine.inside, 'busybox-local', 'from-the-machine'), 'mine', 'the share in it')
@@ -144,6 +154,7 @@ def save(machine):
     assert state.stat().st_size <= (MEMORY + 64) << 20, 'the state is larger than the memory'
     equal(machine.command('status', machine.name).stdout, 'Saved\n', 'status')
     equal(machine.fetch(machine.port), None, 'what the published port says')
+    equal(machine.peer.recv(1), b'', 'what a peer on the host hears')
     machine.saved_at = time.time()
     machine.address = lambda: address  # it keeps its port
 
@@ -185,6 +196,11 @@ def after(machine):
     equal(machine.docker('run', '--rm', '-v', f'{machine.inside}:/mine', 'busybox-local', '/bin/cat', '/mine/from a container'),
           'hello\n', 'the other share, in a container')
     within(5, 'the clock', lambda: abs(int(machine.ssh('date +%s')) - time.time()) < 3)
+
+
+@story.test('who waits on a connection that was open is told that it is gone')
+def told(machine):
+    within(15, 'nc ends', lambda: machine.docker('inspect', '-f', '{{.State.Running}}', machine.waiter) == 'false\n')
 
 
 @story.test('what was written after a resume is on the disk, and the next start is a boot')
