@@ -136,11 +136,13 @@ class Debian:
                     stream.write(json.dumps({'execute': word}) + '\n')
                     stream.flush()
                     stream.readline()
-        self.process.wait(120)
-        Path(self.log.name + '.qmp').unlink(missing_ok=True)
+        self._ended()
 
     def power_off(self):
         self.process.kill()
+        self._ended()
+
+    def _ended(self):
         self.process.wait(120)
         Path(self.log.name + '.qmp').unlink(missing_ok=True)
 
