@@ -13,7 +13,9 @@
 
 #include "disk.h"
 #include "lib/alloc.h"
+#include "lib/buf.h"
 #include "lib/file.h"
+#include "lib/number.h"
 #include "lib/path.h"
 #include "lib/proc.h"
 #include "uuid.h"
@@ -22,9 +24,12 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #define MIB (1024ULL * 1024)
 #define SWAP_PAGE 4096
+#define ZEROED_AT_ONCE_MAX (64ULL * 1024 * MIB) // a disk with 2 GiB of inode tables
+#define SYSFS_MAX 4096
 
 int disk_layout(uint64_t size, struct disk_layout *ret, struct error *err)
 {
@@ -93,10 +98,38 @@ static int make_staging(const char *staging, const void *userdata, struct error 
 	return userdata ? file_replace(tar, userdata, DISK_MAGIC_LEN, 0600, err) : 0;
 }
 
+// Whether the disk takes a command to write zeros, as a hypervisor's does, for which that is a note in the image. (Linux,
+// Documentation/ABI/stable/sysfs-block: write_zeroes_max_bytes.)
+static bool has_zeroes_command(const char *path)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct stat st;
+	uint64_t most;
+
+	if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode))
+		return false;
+	cleanup_free char *limit =
+		xasprintf("/sys/dev/block/%u:%u/queue/write_zeroes_max_bytes", major(st.st_rdev), minor(st.st_rdev));
+	if (file_read(limit, SYSFS_MAX, &text, NULL) < 0)
+		return false;
+	buf_trim_end(&text);
+	return number_parse_u64(buf_str(&text), 0, UINT64_MAX, &most, NULL) == 0 && most > 0;
+}
+
+// Tables of inodes that are not zeros yet would be written by the kernel, while the machine is at work already: for ten seconds after its
+// first boot, and in each that is born from a template anew. Where zeros cost nothing they are written now; not on a large disk, which
+// may be a real one behind its command.
+static const char *table_options(const char *path, const struct disk_layout *layout)
+{
+	bool at_once = layout->data_size <= ZEROED_AT_ONCE_MAX && has_zeroes_command(path);
+
+	return at_once ? "lazy_itable_init=0,lazy_journal_init=0" : "lazy_itable_init=1,lazy_journal_init=1";
+}
+
 static int make_file_system(const char *path, const struct disk_layout *layout, const char *staging, struct error *err)
 {
-	cleanup_free char *extended = xasprintf("offset=%llu,lazy_itable_init=1,lazy_journal_init=1,nodiscard",
-						(unsigned long long)layout->data_start);
+	cleanup_free char *extended = xasprintf("offset=%llu,%s,nodiscard", (unsigned long long)layout->data_start,
+						table_options(path, layout));
 	cleanup_free char *size = xasprintf("%lluk", (unsigned long long)layout->data_size / 1024);
 	// An orphan file's blocks, 512 on an ordinary disk, are read one by one at each mount. With a seed of their own for checksums the file
 	// system's identifier can be changed while it is mounted (identity.c).

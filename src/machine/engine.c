@@ -124,16 +124,59 @@ int engine_version(const struct engine_address *at, int64_t deadline, char **ret
 	return r < 0 ? error_wrap(err, "%s:%d", at->host, at->port) : r;
 }
 
+int engine_parse_ping(const char *answer, size_t len, struct error *err)
+{
+	const char *body;
+	int r = engine_parse_answer(answer, len, &body, err);
+
+	if (r < 0)
+		return r;
+	return strcmp(body, "OK") == 0 ? 0 : error_say(err, EPROTO, "what answers is not a Docker engine");
+}
+
+int engine_ping(const struct engine_address *at, int64_t deadline, struct error *err)
+{
+	cleanup_buf struct buf answer = BUF_INIT;
+	int r = get(at, "/_ping", ANSWER_MAX, deadline, &answer, err);
+
+	if (r < 0)
+		return r;
+	r = engine_parse_ping(buf_str(&answer), answer.len, err);
+	return r < 0 ? error_wrap(err, "%s:%d", at->host, at->port) : 0;
+}
+
+void machine_engine_init(struct machine_engine *e, const struct machine *m)
+{
+	e->ca = machine_path(m, "ca.pem");
+	e->cert = machine_path(m, "cert.pem");
+	e->key = machine_path(m, "key.pem");
+	e->address = (struct engine_address){ .host = machine_ip(m),
+					      .port = machine_engine_port(m),
+					      .ca_cert = e->ca,
+					      .client_cert = e->cert,
+					      .client_key = e->key };
+}
+
+void machine_engine_done(struct machine_engine *e)
+{
+	free(e->ca);
+	free(e->cert);
+	free(e->key);
+	*e = (struct machine_engine){ 0 };
+}
+
 int machine_engine_version(const struct machine *m, int64_t deadline, char **ret_version, struct error *err)
 {
-	cleanup_free char *ca = machine_path(m, "ca.pem");
-	cleanup_free char *cert = machine_path(m, "cert.pem");
-	cleanup_free char *key = machine_path(m, "key.pem");
-	struct engine_address at = { .host = machine_ip(m),
-				     .port = machine_engine_port(m),
-				     .ca_cert = ca,
-				     .client_cert = cert,
-				     .client_key = key };
+	CLEANUP(machine_engine_done) struct machine_engine e;
 
-	return engine_version(&at, deadline, ret_version, err);
+	machine_engine_init(&e, m);
+	return engine_version(&e.address, deadline, ret_version, err);
+}
+
+int machine_engine_ping(const struct machine *m, int64_t deadline, struct error *err)
+{
+	CLEANUP(machine_engine_done) struct machine_engine e;
+
+	machine_engine_init(&e, m);
+	return engine_ping(&e.address, deadline, err);
 }

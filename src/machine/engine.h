@@ -22,6 +22,10 @@ struct engine_address {
 int engine_version(const struct engine_address *at, int64_t deadline, char **ret_version, struct error *err) MUST_CHECK;
 // The version in an HTTP answer to GET /version, whole as received. The caller frees.
 int engine_parse_version(const char *answer, size_t len, char **ret_version, struct error *err) MUST_CHECK;
+// Asks GET /_ping, as engine_version with the same errors. It is the cheaper question: for /version the engine runs crun and docker-init.
+int engine_ping(const struct engine_address *at, int64_t deadline, struct error *err) MUST_CHECK;
+// Whether an HTTP answer to GET /_ping, whole as received, is an engine's: 0, or EPROTO.
+int engine_parse_ping(const char *answer, size_t len, struct error *err) MUST_CHECK;
 // GET of any path (from "/"); the answer, of at most `max` bytes, is JSON. The caller decrefs.
 int engine_get(const struct engine_address *at, const char *path, size_t max, int64_t deadline, json_t **ret,
 	       struct error *err) MUST_CHECK;
@@ -31,5 +35,15 @@ int engine_follow(struct tls *t, const struct engine_address *at, const char *pa
 		  struct error *err) MUST_CHECK;
 // Where the body begins in an HTTP answer with status 200.
 int engine_parse_answer(const char *answer, size_t len, const char **ret_body, struct error *err) MUST_CHECK;
-// engine_version of a machine of the store.
+
+// The engine of a machine of the store, which must outlive it.
+struct machine_engine {
+	struct engine_address address;
+	char *ca, *cert, *key; // paths
+};
+
+void machine_engine_init(struct machine_engine *e, const struct machine *m);
+void machine_engine_done(struct machine_engine *e);
+// engine_version and engine_ping of a machine of the store.
 int machine_engine_version(const struct machine *m, int64_t deadline, char **ret_version, struct error *err) MUST_CHECK;
+int machine_engine_ping(const struct machine *m, int64_t deadline, struct error *err) MUST_CHECK;

@@ -121,9 +121,8 @@ static int wait_engine(struct machine *m, struct wait *w, int64_t deadline, stru
 	int r;
 
 	for (;;) {
-		cleanup_free char *version = NULL;
 		struct error why = ERROR_INIT;
-		if (machine_engine_version(m, clock_ms() + patience, &version, &why) == 0)
+		if (machine_engine_ping(m, clock_ms() + patience, &why) == 0)
 			return 0;
 		r = interrupt_check(err);
 		if (r == 0)

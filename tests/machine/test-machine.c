@@ -230,6 +230,26 @@ static void test_engine_answers(void **state)
 	parse_fails("SSH-2.0-OpenSSH_10.0\r\n\r\n{\"Version\": \"26\"}");
 }
 
+static int parse_ping(const char *answer)
+{
+	struct error err = ERROR_INIT;
+	int r = engine_parse_ping(answer, strlen(answer), &err);
+
+	assert_int_equal(r < 0, err.msg[0] != '\0');
+	return r;
+}
+
+static void test_pings(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_ping("HTTP/1.0 200 OK\r\nApi-Version: 1.45\r\n\r\nOK"), 0);
+	assert_int_equal(parse_ping(""), -EPROTO);
+	assert_int_equal(parse_ping("HTTP/1.0 200 OK\r\n\r\n"), -EPROTO);
+	assert_int_equal(parse_ping("HTTP/1.0 200 OK\r\n\r\nOK, and more"), -EPROTO);
+	assert_int_equal(parse_ping("HTTP/1.0 500 Internal Server Error\r\n\r\nOK"), -EPROTO);
+	assert_int_equal(parse_ping("SSH-2.0-OpenSSH_10.0\r\n\r\nOK"), -EPROTO);
+}
+
 static bool only_odd(int port, const void *arg)
 {
 	(void)arg;
@@ -461,6 +481,7 @@ int main(void)
 		cmocka_unit_test(test_archive_of_a_born_machine),
 		cmocka_unit_test(test_table_columns),
 		cmocka_unit_test(test_engine_answers),
+		cmocka_unit_test(test_pings),
 		cmocka_unit_test(test_free_ports),
 		cmocka_unit_test(test_unknown_shells_are_taken_as_sh),
 		cmocka_unit_test(test_panics_of_the_console),

@@ -7,11 +7,12 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from store import Fakes, Store, alive
+from store import COMMAND, Fakes, Store, alive
 from tap import Story, contains, equal, finish, note, within
 
 story = Story()
@@ -25,6 +26,10 @@ def listener(port):
         server.bind(('127.0.0.1', port))
         server.listen()
     return server
+
+
+def arguments_of(pid):
+    return Path(f'/proc/{pid}/cmdline').read_text().split('\0')
 
 
 @story.test('a machine is made', vital=True)
@@ -48,7 +53,7 @@ def save(store):
     contains(started.stdout, 'Machine "default" was started.\n', 'start')
     equal(started.stderr, '', 'stderr of start')
     equal(store.out('status'), 'Running\n', 'status')
-    assert '-incoming' in Path(f'/proc/{store.pid("default")}/cmdline').read_text().split('\0'), 'it was booted'
+    assert '-incoming' in arguments_of(store.pid('default')), 'it was booted'
     equal([path.name for path in folder.glob('*') if path.name in ('machine.state', 'saved.json')], [], 'what stays')
 
 
@@ -81,7 +86,7 @@ def save_misfit(store):
         said = store.run('start', FAKE_QEMU=mode).stderr
         contains(said, 'the saved state of machine "default" is discarded, and it boots anew: ', 'start')
         contains(said, reason, 'why')
-        assert '-incoming' not in Path(f'/proc/{store.pid("default")}/cmdline').read_text().split('\0'), 'it was resumed'
+        assert '-incoming' not in arguments_of(store.pid('default')), 'it was resumed'
         assert not (folder / 'machine.state').exists(), 'the state stays'
 
 
@@ -141,6 +146,23 @@ def save_remove(store):
     store.run('save', 'bear')
     store.run('rm', '-y', 'bear')
     assert not store.machine('bear').exists(), 'something is left'
+
+
+@story.test('a store without room for a template: a word, and the machine boots')
+def no_room(store):
+    templates = store.path / 'cache' / 'templates'
+    templates.mkdir(parents=True, exist_ok=True)
+    as_root = [] if os.geteuid() == 0 else ['--map-root-user']
+    result = subprocess.run(['unshare', '--mount', *as_root, 'sh', '-c', 'mount -t tmpfs -o size=16m tmpfs "$0" && exec "$@"', templates,
+                             COMMAND / 'boot2docker', 'create', '--qemu-template', 'always', 'full'], env=store.environment,
+                            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    equal(result.returncode, 0, f'exit status; {result.stderr}')
+    contains(result.stderr, 'machine "full" boots, because it cannot be born from a template', 'stderr')
+    contains(result.stderr, 'a template of its kind may need 1088 MB in', 'stderr')
+    contains(result.stderr, ', which has 16: make room', 'stderr')
+    equal(store.out('status', 'full'), 'Running\n', 'status')
+    assert '-incoming' not in arguments_of(store.pid('full')), 'it was born'
+    store.run('rm', '-f', 'full')
 
 
 def shares_in(arguments):
@@ -315,7 +337,7 @@ def virtiofs_saved(store):
     own.gone()
     log.write_text('')
     store.run('start', 'fast', **own.extra)
-    assert '-incoming' in Path(f'/proc/{store.pid("fast")}/cmdline').read_text().split('\0'), 'it was booted'
+    assert '-incoming' in arguments_of(store.pid('fast')), 'it was booted'
     contains(log.read_text(), 'mount -a -T', 'what start says')
     equal(len(servers(own.folder)), 1, 'processes of virtiofsd')
     store.run('save', 'fast', **own.extra)  # of one that was resumed
@@ -490,6 +512,8 @@ def second_card(store):
         equal(store.out('version', 'lan'), '26.1.5\n', 'the engine over TLS')
         contains(log.read_text(), '@127.0.0.1 ', 'where ssh goes')
         equal(forwarders(store, 'lan'), [], 'forwarders')
+        store.run('save', 'lan')
+        equal(store.run('start', 'lan', **extra).stderr, '', 'stderr of start of it saved')
         store.run('rm', '-y', 'lan')
     for flags, reason in ((('tap', '--qemu-network-interface', 'nowhere0'), 'this host has no such interface'),
                           (('bridge', '--qemu-network-bridge', 'a,b'), 'this host has no such interface'),

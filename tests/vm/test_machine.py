@@ -31,6 +31,7 @@ def create(machine):
              'this virtual machine, run:', 'the hint')
     equal(machine.command('status', machine.name).stdout, 'Running\n', 'status')
     note(f'engine {machine.engine_version()}')
+    equal(machine.ssh('ps | grep "[e]xt4lazyinit" || true'), '', 'what still writes inode tables to the new disk')
 
 
 @story.test('env gives a docker client all it needs')

@@ -45,8 +45,8 @@ enum {
 
 struct forwarder {
 	struct machine *m;
-	struct engine_address engine;
-	char *ca, *cert, *key, *socket; // paths
+	struct machine_engine engine;
+	char *socket; // its path
 	int pidfd;
 	struct forwards refused; // that cannot be had; said once
 	struct tls events;
@@ -147,8 +147,8 @@ static int reconcile(struct forwarder *f, struct error *err)
 {
 	cleanup_json json_t *containers = NULL;
 	cleanup_forwards struct forwards wanted = { 0 };
-	int r = engine_get(&f->engine, "/containers/json", CONTAINERS_MAX, clock_ms() + ASK_TIMEOUT_MS, &containers,
-			   err);
+	int r = engine_get(&f->engine.address, "/containers/json", CONTAINERS_MAX, clock_ms() + ASK_TIMEOUT_MS,
+			   &containers, err);
 
 	if (r < 0)
 		return r;
@@ -186,7 +186,7 @@ static int follow(struct forwarder *f, struct error *err)
 	// filters={"type":["container"],"event":["start","die","pause","unpause","stop"]}
 	static const char path[] = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22start"
 				   "%22%2C%22die%22%5D%7D";
-	int r = engine_follow(&f->events, &f->engine, path, clock_ms() + ASK_TIMEOUT_MS, err);
+	int r = engine_follow(&f->events, &f->engine.address, path, clock_ms() + ASK_TIMEOUT_MS, err);
 
 	// After the stream is open, so that nothing can happen unseen in between.
 	while (r == 0) {
@@ -230,9 +230,7 @@ static void forwarder_done(struct forwarder *f)
 {
 	tls_close(&f->events);
 	forwards_done(&f->refused);
-	free(f->ca);
-	free(f->cert);
-	free(f->key);
+	machine_engine_done(&f->engine);
 	free(f->socket);
 	if (f->pidfd >= 0)
 		close(take_fd(&f->pidfd));
@@ -249,15 +247,8 @@ static int prepare(struct forwarder *f, int *ret_lock, struct error *err)
 	r = lock_take(lock, LOCK_WAIT_MS, ret_lock, err);
 	if (r < 0)
 		return r == -EWOULDBLOCK ? 0 : r;
-	f->ca = machine_path(f->m, "ca.pem");
-	f->cert = machine_path(f->m, "cert.pem");
-	f->key = machine_path(f->m, "key.pem");
 	f->socket = machine_path(f->m, "qmp.sock");
-	f->engine = (struct engine_address){ .host = machine_ip(f->m),
-					     .port = machine_engine_port(f->m),
-					     .ca_cert = f->ca,
-					     .client_cert = f->cert,
-					     .client_key = f->key };
+	machine_engine_init(&f->engine, f->m);
 	return 1;
 }
 

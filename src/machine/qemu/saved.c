@@ -382,6 +382,16 @@ void qemu_end(const struct machine *m)
 		qemu_process_forget(m);
 }
 
+// A network's switches learn from announcements where the machine is now. QEMU's user network needs none: five rounds of them would
+// keep the guest busy (ARP, neighbour discovery, multicast groups) while somebody waits for its engine.
+static int set_announcements(const struct machine *m, struct qmp *q, struct error *err)
+{
+	if (qemu_has_own_address(m))
+		return 0;
+	return qmp_execute_with(q, "migrate-set-parameters", json_pack("{s:i}", "announce-rounds", 0), QMP_TIMEOUT_MS,
+				NULL, err);
+}
+
 static int load(const struct machine *from, struct qmp *q, const char *format, struct error *err)
 {
 	cleanup_free char *path = state_path(from);
@@ -389,7 +399,9 @@ static int load(const struct machine *from, struct qmp *q, const char *format, s
 
 	if (fd < 0)
 		return error_set(err, errno, "open %s", path);
-	int r = strcmp(format, MAPPED) == 0 ? use_mapped_ram(q, err) : 0;
+	int r = set_announcements(from, q, err);
+	if (r == 0 && strcmp(format, MAPPED) == 0)
+		r = use_mapped_ram(q, err);
 	if (r == 0)
 		r = begin_transfer(q, "migrate-incoming", format, path, fd, err);
 	return r < 0 ? r : wait_transfer(q, err);
