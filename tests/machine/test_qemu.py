@@ -38,6 +38,20 @@ def create(store):
     equal(store.out('status'), 'Running\n', 'status')
 
 
+def tunables_of(pid):
+    variables = Path(f'/proc/{pid}/environ').read_text().split('\0')
+    return [variable for variable in variables if variable.startswith('GLIBC_TUNABLES=')]
+
+
+@story.test('QEMU\'s heap is in huge pages, unless the user has tuned it')
+def heap(store):
+    contains(str(tunables_of(store.pid('default'))), 'glibc.malloc.hugetlb=1', 'of QEMU')
+    own = 'GLIBC_TUNABLES=glibc.malloc.check=0'
+    store.run('create', 'tuned', **dict([own.split('=', 1)]))
+    equal(tunables_of(store.pid('tuned')), [own], 'of QEMU, with the user\'s')
+    store.run('rm', '-f', 'tuned')
+
+
 @story.test('save keeps the machine and frees its QEMU; start goes on from there, once')
 def save(store):
     folder, pid = store.machine('default'), store.pid('default')

@@ -116,9 +116,9 @@ extern const char QEMU_USER_NETWORK[];
 int qemu_make_disk(const struct machine *m, struct error *err) MUST_CHECK;
 
 // --- process.c --- Starts a program that outlives us: in the machine's folder, out of reach of the terminal, with all that it says in
-// `log`. `setup` runs in the child before: only async-signal-safe calls. Its pid, or an error.
-pid_t qemu_spawn(const struct machine *m, struct strv *argv, int log, void (*setup)(void *arg), void *arg,
-		 struct error *err) MUST_CHECK;
+// `log`. `env` NULL: with our environment. `setup` runs in the child before: only async-signal-safe calls. Its pid, or an error.
+pid_t qemu_spawn(const struct machine *m, struct strv *argv, const struct strv *env, int log, void (*setup)(void *arg),
+		 void *arg, struct error *err) MUST_CHECK;
 // 1 and a pidfd when the machine's own QEMU runs; 0 when it does not. A process that merely has the
 // pid is not taken for it.
 int qemu_process_find(const struct machine *m, int *ret_pidfd, struct error *err) MUST_CHECK;

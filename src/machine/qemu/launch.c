@@ -26,6 +26,7 @@
 #include <sys/prctl.h>
 
 enum { START_TRIES = 8, START_TIMEOUT_MS = 60 * 1000, GREETING_MS = 1000, PAUSE_MS = 3, LOG_MAX = 1 << 20 };
+enum { HEAP_STEP = 32 << 20 }; // bytes by which QEMU's heap grows
 
 char *qemu_last_line(const struct machine *m, const char *file)
 {
@@ -118,11 +119,25 @@ static bool maps_owner(const struct machine *m)
 	       owner_allowed();
 }
 
+// QEMU takes some 22 MB from malloc before it is set up, in small pieces: 5,500 page faults, which on a host that is a virtual machine
+// itself are a third of its start. In huge pages, where the host gives them on request, it is a dozen. (The GNU C Library manual,
+// "Memory Allocation Tunables"; other C libraries ignore the variable.)
+static void add_environment(struct strv *ret)
+{
+	static const char name[] = "GLIBC_TUNABLES";
+
+	for (char **variable = environ; *variable; variable++)
+		strv_push(ret, *variable);
+	if (!getenv(name))
+		strv_pushf(ret, "%s=glibc.malloc.hugetlb=1:glibc.malloc.top_pad=%d", name, HEAP_STEP);
+}
+
 static int spawn(const struct machine *m, const struct qemu_how *how, const struct qemu_servers *servers, int log,
 		 struct error *err)
 {
 	cleanup_free char *pid_file = machine_path(m, "qemu.pid");
 	cleanup_strv struct strv argv = STRV_INIT;
+	cleanup_strv struct strv env = STRV_INIT;
 	cleanup_close int pid_fd = open(pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	struct child child = {
 		.pid_fd = pid_fd, .parent = getpid(), .servers = servers, .ends_with_us = how->template
@@ -135,7 +150,8 @@ static int spawn(const struct machine *m, const struct qemu_how *how, const stru
 	if (maps_owner(m))
 		child.owner = &owner;
 	qemu_command(m, how, &argv);
-	pid_t pid = qemu_spawn(m, &argv, log, prepare_child, &child, err);
+	add_environment(&env);
+	pid_t pid = qemu_spawn(m, &argv, &env, log, prepare_child, &child, err);
 	return pid < 0 ? error_wrap(err, "starting machine \"%s\"", m->name) : pid;
 }
 

@@ -27,10 +27,11 @@
 
 enum { PID_FILE_MAX = 64, ARGUMENTS_MAX = 256 << 10, STAT_MAX = 4096 };
 
-pid_t qemu_spawn(const struct machine *m, struct strv *argv, int log, void (*setup)(void *arg), void *arg,
-		 struct error *err)
+pid_t qemu_spawn(const struct machine *m, struct strv *argv, const struct strv *env, int log, void (*setup)(void *arg),
+		 void *arg, struct error *err)
 {
 	struct proc_spec spec = { .argv = (const char *const *)strv_argv(argv),
+				  .env = env ? (const char *const *)strv_argv(env) : NULL,
 				  .cwd = m->dir,
 				  .out = PROC_FD,
 				  .out_fd = log,

@@ -215,7 +215,7 @@ static int serve(const struct machine *m, const struct virtiofsd *v, int log, st
 		return r;
 	user.has_namespaces = user.uid != 0 && owner_allowed();
 	qemu_virtiofsd_command(v, qemu_share_path(m, server->share), &user, &argv);
-	server->pid = qemu_spawn(m, &argv, log, take_listener, &listener, err);
+	server->pid = qemu_spawn(m, &argv, NULL, log, take_listener, &listener, err);
 	if (server->pid < 0)
 		return server->pid;
 	server->connection = take_fd(&connection);
