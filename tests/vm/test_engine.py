@@ -104,7 +104,10 @@ if not kernel.debian_kernel():  # the release, whose engine is built from source
             assert any('-N DOCKER' in line for line in asked), f'it did not make its chains: {asked}'
             equal([line for line in asked if 'crun features' in line], ['/usr/bin/crun features'], 'see late-questions.patch')
         finally:
-            qemu.ssh('sudo mv /usr/bin/crun.own /usr/bin/crun && sudo rm /usr/local/sbin/iptables /usr/local/sbin/ip6tables')
+            # The engine keeps the paths of the programs that it has found.
+            qemu.ssh('sudo /etc/init.d/docker stop && sudo mv /usr/bin/crun.own /usr/bin/crun && '
+                     'sudo rm /usr/local/sbin/iptables /usr/local/sbin/ip6tables && sudo /etc/init.d/docker start', timeout=180)
+            qemu.wait_engine(120)
 
 
 @story.test('the tools and the terminals that people use are there')
