@@ -36,6 +36,9 @@ def arguments_of(pid):
 def create(store):
     store.run('create', 'default')
     equal(store.out('status'), 'Running\n', 'status')
+    asked = (store.machine('default') / 'fake-guest' / 'asked').read_text().split('\n')
+    equal([path for path in asked if path == '/version'], [], 'what makes the engine run programs')
+    assert '/_ping' in asked, f'the engine was asked {asked}'
 
 
 def tunables_of(pid):
