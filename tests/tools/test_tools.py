@@ -234,6 +234,15 @@ def daemon(tree):
     assert kept and not os.path.exists(kept), f'the temporary folder {kept!r} is still there'
 
 
+@story.test('with-vms names a daemon that died of a fault of its own, and fails; one that was killed is none')
+def fault(tree):
+    def end_daemon(name, status):
+        return tree.run('tools/with-vms', 'sh', '-c', f"(sh -c 'sleep 0.1; kill -{name} $$' &); sleep 0.5; exit {status}")
+    expect(end_daemon('SEGV', 0), 70, 'with-vms: sh (', ') died of SIGSEGV')
+    expect(end_daemon('SEGV', 3), 3, 'died of SIGSEGV')
+    equal(end_daemon('KILL', 0), (0, ''), 'one that was killed')
+
+
 @story.test('with-vms ends everything when it is killed itself, asked to or not')
 def killed(tree):
     for how in (signal.SIGKILL, signal.SIGTERM):

@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from tap import PATIENCE, contains, equal
+from tap import PATIENCE, contains, equal, within
 
 BUILD = Path(os.environ.get('B2D_BUILD', 'build')).resolve()
 IMAGE = Path(os.environ.get('B2D_IMAGE', BUILD / 'image')).resolve()
@@ -123,6 +123,15 @@ class Machine:
         content = self.docker('exec', held, '/bin/cat', f'/held/{name}')
         self.docker('rm', '-f', held)
         return content
+
+    def check_reboot(self):
+        """Reboots it from within and waits for its engine; it stays the same process of the host's."""
+        identifier = 'cat /proc/sys/kernel/random/boot_id'
+        process, boot = (self.folder / 'qemu.pid').read_text(), self.ssh(identifier)
+        self.ssh('sudo reboot', check=False)
+        within(120, 'another boot', lambda: self.ssh(identifier, check=False) not in ('', boot))
+        equal((self.folder / 'qemu.pid').read_text(), process, 'process of the host')
+        within(60, 'the engine', lambda: self.docker('info', '--format', '{{.ID}}', check=False).strip())
 
     def variables(self):
         """What `env` sets, by name."""

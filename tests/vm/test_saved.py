@@ -203,6 +203,12 @@ def told(machine):
     within(15, 'nc ends', lambda: machine.docker('inspect', '-f', '{{.State.Running}}', machine.waiter) == 'false\n')
 
 
+@story.test('a resumed machine that reboots from within does so in the QEMU that it has')
+def reboots(machine):
+    machine.check_reboot()
+    equal(machine.ssh('cat /shared/from-the-machine'), 'mine\n', 'the share')
+
+
 @story.test('what was written after a resume is on the disk, and the next start is a boot')
 def boot_again(machine):
     machine.ssh('echo after | sudo tee /var/lib/boot2docker/after')

@@ -149,6 +149,11 @@ def whole(store):
     machine.engine_version()
 
 
+@story.test('it reboots from within, in the QEMU that it was born in')
+def reboots(store):
+    store.machines[0].check_reboot()
+
+
 @story.test('it is saved and goes on, and it is stopped and boots, with what it has and is')
 def later(store):
     machine = store.machines[1]

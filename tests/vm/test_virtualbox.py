@@ -99,16 +99,10 @@ def save(host):
     contains(lines_of(host.command('stop', 'm', status=1)), 'is saved', 'stop of a saved one')
     result = start_without_guest(host, 'm')
     assert 'host-only' not in lines_of(result), result.stderr
-    host.manage('controlvm', 'm', 'pause')
-    equal(host.command('status', 'm').stdout, 'Paused\n', 'status')
-    start_without_guest(host, 'm')
 
 
 @story.test('a saved machine whose port was taken meanwhile gets another one')
 def saved_port(host):
-    # One that was saved before and then paused is not saved again: VirtualBox 7.2 without its driver fails, and the VM is lost.
-    host.command('kill', 'm')
-    start_without_guest(host, 'm')
     host.command('save', 'm')
     port = port_of(host, 'm')
     with socket.create_server(('127.0.0.1', port)):
@@ -131,6 +125,16 @@ def stolen_port(host):
     assert port_of(host, 'm') > port, 'the port is the old one'
     equal(host.forwards('m'), [f'ssh,tcp,127.0.0.1,{port_of(host, "m")},,22'], 'forward')
     assert answers(port_of(host, 'm')), 'nobody listens on the new port'
+
+
+@story.test('a VM that was paused goes on with start')
+def paused(host):
+    # This one was booted. One that was saved before dies in VirtualBox 7.2 without its driver, in one of thirty pauses (VBoxVMM.so
+    # writes to memory that it has not), or when it is saved again.
+    host.manage('controlvm', 'm', 'pause')
+    equal(host.command('status', 'm').stdout, 'Paused\n', 'status')
+    start_without_guest(host, 'm')
+    equal(host.command('status', 'm').stdout, 'Running\n', 'status')
 
 
 @story.test('kill cuts the power')

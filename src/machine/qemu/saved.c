@@ -383,12 +383,13 @@ void qemu_end(const struct machine *m)
 }
 
 // A network's switches learn from announcements where the machine is now. QEMU's user network needs none: five rounds of them would
-// keep the guest busy (ARP, neighbour discovery, multicast groups) while somebody waits for its engine.
+// keep the guest busy (ARP, neighbour discovery, multicast groups) while somebody waits for its engine. With none at all QEMU frees a
+// timer that the card's next reset stops (virtio_net_reset in hw/net/virtio-net.c), and dies when its guest reboots or powers off.
 static int set_announcements(const struct machine *m, struct qmp *q, struct error *err)
 {
 	if (qemu_has_own_address(m))
 		return 0;
-	return qmp_execute_with(q, "migrate-set-parameters", json_pack("{s:i}", "announce-rounds", 0), QMP_TIMEOUT_MS,
+	return qmp_execute_with(q, "migrate-set-parameters", json_pack("{s:i}", "announce-rounds", 1), QMP_TIMEOUT_MS,
 				NULL, err);
 }
 
